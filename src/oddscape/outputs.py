@@ -1,0 +1,118 @@
+"""What a network says about a batch of pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+
+def upsample(maps: Tensor, size: tuple[int, int], *, align_corners: bool) -> Tensor:
+    """Bring maps [N, C, h, w] to ``size`` = (H, W) bilinearly, in float32."""
+    maps = maps.float()
+    if maps.shape[-2:] == tuple(size):
+        return maps
+    return F.interpolate(maps, size, mode="bilinear", align_corners=align_corners)
+
+
+@dataclass(frozen=True, eq=False)
+class NativeMaps:
+    """A network's maps as it made them: own resolution, own dtype.
+
+    Args:
+        logits: [N, K, h, w], of the K known classes alone.
+        outlier_logits: [N, 2, h, w] of the outlier head; channel 1 = outlier.
+        void_logits: [N, 1, h, w], a further class that stands for "none of these".
+        features: [N, C, h, w], the layer that the classifier reads (of DiCNet's teacher: T).
+        student_features: [N, C, h, w], DiCNet's student: S.
+        mask_logits: [N, Q, h, w] of mask-classification networks.
+        class_logits: [N, Q, K + 1] of mask-classification networks.
+        member_logits: [M, N, K, h, w] of the M passes of an ensemble.
+    """
+
+    logits: Tensor
+    outlier_logits: Tensor | None = None
+    void_logits: Tensor | None = None
+    features: Tensor | None = None
+    student_features: Tensor | None = None
+    mask_logits: Tensor | None = None
+    class_logits: Tensor | None = None
+    member_logits: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class DenseOutput:
+    """A network's maps for N pictures, kept native and given at full size on request.
+
+    Args:
+        native: the maps as the network made them.
+        size: (H, W) of the pictures.
+        align_corners: how this network upsamples bilinearly.
+    """
+
+    native: NativeMaps
+    size: tuple[int, int]
+    align_corners: bool = False
+
+    @property
+    def logits(self) -> Tensor:
+        """Logits of the known classes, float32 [N, K, H, W]."""
+        return self.full_size(self.native.logits)
+
+    @property
+    def outlier_logits(self) -> Tensor | None:
+        """Logits of the outlier head, float32 [N, 2, H, W]; channel 1 = outlier. None without the head."""
+        return None if self.native.outlier_logits is None else self.full_size(self.native.outlier_logits)
+
+    @property
+    def void_logits(self) -> Tensor | None:
+        """Logit of the void class, float32 [N, 1, H, W]. None without it."""
+        return None if self.native.void_logits is None else self.full_size(self.native.void_logits)
+
+    @property
+    def max_logit(self) -> Tensor:
+        """The largest logit of the known classes, float32 [N, H, W]."""
+        return self._peak_and_evidence[0]
+
+    @property
+    def log_evidence(self) -> Tensor:
+        """``logsumexp`` of the logits over the known classes, float32 [N, H, W]; ln p̂(x) up to a constant."""
+        return self._peak_and_evidence[1]
+
+    @cached_property
+    def _peak_and_evidence(self) -> tuple[Tensor, Tensor]:
+        # Nearly every score wants one of these two, so several scores on one output share them: a K-th of
+        # the logits in memory, and the exponentials are what costs.
+        logits = self.logits
+        peak = logits.amax(1)
+        # The evidence's gradient does not depend on what is subtracted, and detached it takes half the time.
+        offset = peak.detach()
+        return peak, (logits - offset.unsqueeze(1)).exp_().sum(1).log_().add_(offset)
+
+    def full_size(self, maps: Tensor) -> Tensor:
+        """Bring any map [N, C, h, w] of this output to picture size, float32 [N, C, H, W]."""
+        return upsample(maps, self.size, align_corners=self.align_corners)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Names of the native maps that this output holds."""
+        return frozenset(f.name for f in fields(self.native) if getattr(self.native, f.name) is not None)
+
+
+# Both are plain containers of tensors to export, compile and distributed gathering.
+torch.export.register_dataclass(NativeMaps, serialized_type_name="oddscape.NativeMaps")
+
+
+def _flatten(out: DenseOutput) -> tuple[list[NativeMaps], tuple[tuple[int, int], bool]]:
+    return [out.native], (out.size, out.align_corners)
+
+
+def _unflatten(children: list[NativeMaps], context: tuple[tuple[int, int], bool]) -> DenseOutput:
+    return DenseOutput(children[0], *context)
+
+
+pytree.register_pytree_node(DenseOutput, _flatten, _unflatten, serialized_type_name="oddscape.DenseOutput")
