@@ -1,0 +1,65 @@
+"""Networks by name, and their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from oddscape.errors import OddscapeError
+from oddscape.models.checkpoints import load_checkpoint, save_checkpoint
+from oddscape.models.dicnet import DiCNet
+from oddscape.models.erfnet import ERFNet
+from oddscape.models.small_ladder import STUDENT_WIDTHS, LadderFeatures, SmallLadder
+from oddscape.outputs import DenseOutput
+
+__all__ = ["MODELS", "DiCNet", "create_model", "load_checkpoint", "output_fields", "save_checkpoint"]
+
+
+def dicnet_small_ladder(num_classes: int) -> DiCNet:
+    """DiCNet with a small ladder as teacher and a narrower one, without heads, as student."""
+    return DiCNet(SmallLadder(num_classes), LadderFeatures(STUDENT_WIDTHS))
+
+
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    "erfnet": ERFNet,
+    "small_ladder": SmallLadder,
+    "densehybrid_small_ladder": partial(SmallLadder, outlier_head=True),
+    "dicnet_small_ladder": dicnet_small_ladder,
+}
+"""Every network by name. A new one is a file and a line here; the shared tests then cover it."""
+
+
+def create_model(name: str, num_classes: int, **options: Any) -> nn.Module:
+    """Make a network with random weights.
+
+    Args:
+        name: one of ``odd.MODELS``.
+        num_classes: number of known classes, K.
+        **options: what the network's constructor takes beside, such as ``void=True``.
+
+    Returns:
+        A module that maps pictures float [N, 3, H, W] in [0, 1] to a ``DenseOutput``.
+
+    Raises:
+        OddscapeError: an unknown name, or an option that the network does not take.
+    """
+    if name not in MODELS:
+        raise OddscapeError(f"unknown model {name!r}; known: {', '.join(MODELS)}")
+    try:
+        return MODELS[name](num_classes, **options)
+    except TypeError as error:
+        raise OddscapeError(f"model {name!r} does not take these options: {error}") from None
+
+
+@torch.inference_mode()
+def output_fields(net: nn.Module) -> frozenset[str]:
+    """Names of the maps that a network gives, found by showing it one small grey picture."""
+    was_training = net.training
+    like = next(net.parameters())
+    out: DenseOutput = net.eval()(torch.full((1, 3, 64, 64), 0.5, device=like.device, dtype=like.dtype))
+    net.train(was_training)
+    return out.fields
