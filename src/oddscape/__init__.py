@@ -1,0 +1,102 @@
+"""Oddscape: dense anomaly detection and open-set semantic segmentation of road scenes."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from oddscape.version import __version__
+
+if TYPE_CHECKING:
+    from oddscape import data, metrics
+    from oddscape.data import DATASETS
+    from oddscape.detector import Detector, Prediction
+    from oddscape.errors import OddscapeError
+    from oddscape.evaluation import evaluate, illustrate
+    from oddscape.labels import LabelSpace
+    from oddscape.losses import LOSSES
+    from oddscape.models import MODELS, DiCNet, create_model, load_checkpoint, save_checkpoint
+    from oddscape.outputs import DenseOutput, NativeMaps
+    from oddscape.protocols import PROTOCOLS, Protocol
+    from oddscape.report import write_report
+    from oddscape.results import Results
+    from oddscape.scenes import Scene
+    from oddscape.scores import SCORES, Score
+    from oddscape.town import make_town
+    from oddscape.training import train
+    from oddscape.train_config import TrainConfig
+
+# Where each public name lives. They are imported when first asked for, so that the command line answers
+# without waiting for torch.
+_HOMES = {
+    "DATASETS": "data",
+    "Detector": "detector",
+    "Prediction": "detector",
+    "OddscapeError": "errors",
+    "evaluate": "evaluation",
+    "illustrate": "evaluation",
+    "LabelSpace": "labels",
+    "LOSSES": "losses",
+    "MODELS": "models",
+    "DiCNet": "models",
+    "create_model": "models",
+    "load_checkpoint": "models",
+    "save_checkpoint": "models",
+    "DenseOutput": "outputs",
+    "NativeMaps": "outputs",
+    "PROTOCOLS": "protocols",
+    "Protocol": "protocols",
+    "write_report": "report",
+    "Results": "results",
+    "Scene": "scenes",
+    "SCORES": "scores",
+    "Score": "scores",
+    "make_town": "town",
+    "train": "training",
+    "TrainConfig": "train_config",
+}
+
+__all__ = [
+    "DATASETS",
+    "LOSSES",
+    "MODELS",
+    "PROTOCOLS",
+    "SCORES",
+    "DenseOutput",
+    "Detector",
+    "DiCNet",
+    "LabelSpace",
+    "NativeMaps",
+    "OddscapeError",
+    "Prediction",
+    "Protocol",
+    "Results",
+    "Scene",
+    "Score",
+    "TrainConfig",
+    "__version__",
+    "create_model",
+    "data",
+    "evaluate",
+    "illustrate",
+    "load_checkpoint",
+    "make_town",
+    "metrics",
+    "save_checkpoint",
+    "train",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("data", "metrics"):
+        return import_module(f"oddscape.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'oddscape' has no attribute {name!r}")
+    value = getattr(import_module(f"oddscape.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
