@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from oddscape.errors import OddscapeError
-from oddscape.models.checkpoints import load_checkpoint, save_checkpoint
+from oddscape.models.checkpoints import checkpoint_metadata, load_checkpoint, save_checkpoint
 from oddscape.models.dicnet import DiCNet
 from oddscape.models.erfnet import ERFNet
 from oddscape.models.small_ladder import STUDENT_WIDTHS, LadderFeatures, SmallLadder
 from oddscape.outputs import DenseOutput
 
-__all__ = ["MODELS", "DiCNet", "create_model", "load_checkpoint", "output_fields", "save_checkpoint"]
+__all__ = ["MODELS", "DiCNet", "checkpoint_metadata", "create_model", "load_checkpoint", "output_fields", "save_checkpoint"]
 
 
 def dicnet_small_ladder(num_classes: int) -> DiCNet:

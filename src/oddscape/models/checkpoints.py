@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -49,12 +50,25 @@ def save_checkpoint(net: nn.Module, path: str | Path, metadata: Mapping[str, str
         partial.write_bytes(save(state, metadata=dict(metadata or {})))
 
 
+def checkpoint_metadata(path: str | Path) -> dict[str, str]:
+    """What a safetensors file says about itself (Oddscape writes ``model`` and ``num_classes``); else nothing."""
+    path = Path(path)
+    if path.suffix != ".safetensors" or not path.is_file():
+        return {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except SafetensorError as error:
+        raise OddscapeError(f"{path} is not a readable safetensors file: {error}") from None
+
+
 def _read(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+        with warnings.catch_warnings(action="ignore"):  # the error below says it all
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise OddscapeError(f"{path} is not a readable checkpoint of tensors alone: {reason}") from None
 

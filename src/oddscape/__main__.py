@@ -1,0 +1,5 @@
+"""``python -m oddscape``."""
+
+from oddscape.cli import main
+
+main()

@@ -1,0 +1,55 @@
+"""The command line: assembles the commands, and turns errors into one line and an exit status."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from oddscape.errors import OddscapeError
+from oddscape.version import __version__
+
+app = App(
+    name="oddscape",
+    help="Dense anomaly detection and open-set segmentation of road scenes.",
+    version=__version__,
+    default_parameter=Parameter(negative_iterable="", negative_bool=""),
+    error_formatter=lambda error: f"oddscape: {error}",
+    error_console=Console(stderr=True, soft_wrap=True, highlight=False),
+    suppress_keyboard_interrupt=False,
+    result_action="return_value",
+)
+_COMMANDS = {
+    "demo": "The whole story on the synthetic town: train, evaluate, report.",
+    "evaluate": "Evaluate a network under a named protocol.",
+    "predict": "Class map, anomaly map and overlay of pictures.",
+    "models": "List the networks.",
+    "protocols": "List the protocols: what changes a figure.",
+}
+_GROUPS = {
+    "train": ("Train a network: closed-set, densehybrid or dicnet.", ("closed-set", "densehybrid", "dicnet")),
+    "town": ("Make the synthetic town.", ("make",)),
+}
+
+# Commands are named by where they are: a module is imported when its command runs or shows its help.
+for _name, _help in _COMMANDS.items():
+    app.command(f"oddscape.commands.{_name}:{_name}", name=_name, help=_help)
+for _group, (_help, _members) in _GROUPS.items():
+    _sub = App(name=_group, help=_help)
+    for _name in _members:
+        _sub.command(f"oddscape.commands.{_group}:{_name.replace('-', '_')}", name=_name)
+    app.command(_sub)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; bad input ends in one line on standard error and a non-zero exit status."""
+    try:
+        app(arguments)
+    except OddscapeError as error:
+        print(f"oddscape: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("oddscape: interrupted", file=sys.stderr)
+        sys.exit(130)

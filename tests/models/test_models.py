@@ -1,0 +1,85 @@
+"""Every network in MODELS: what any of them must keep."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from oddscape.errors import OddscapeError
+from oddscape.models import MODELS, create_model, output_fields
+from oddscape.models.pyramid import pool_to_grid
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("size", [(64, 96), (61, 99)])
+@torch.no_grad()
+def test_any_size_gives_maps_at_the_pictures_size(name, size):
+    net = create_model(name, num_classes=5).eval()
+    out = net(torch.rand(2, 3, *size))
+    assert net.num_classes == 5
+    assert out.logits.shape == (2, 5, *size)
+    assert out.logits.dtype == torch.float32
+    assert out.fields == output_fields(net)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@torch.no_grad()
+def test_pictures_of_a_batch_do_not_see_each_other(name):
+    net, images = create_model(name, num_classes=4).eval(), torch.rand(2, 3, 64, 64)
+    together, alone = net(images).logits[1:], net(images[1:]).logits
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@torch.no_grad()
+def test_channels_last_and_bf16_change_little(name):
+    torch.manual_seed(0)
+    net, image = create_model(name, num_classes=4).eval(), torch.rand(1, 3, 64, 64)
+    wanted = net(image).logits
+    with torch.autocast("cpu", torch.bfloat16):
+        given = net.to(memory_format=torch.channels_last)(image.to(memory_format=torch.channels_last)).logits
+    assert (given - wanted).abs().mean() < 0.1 * wanted.std()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_exports_without_a_graph_break(name):
+    net, image = create_model(name, num_classes=4).eval(), torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        exported = torch.export.export(net, (image,)).module()(image)
+        torch.testing.assert_close(exported.logits, net(image).logits, rtol=1e-4, atol=1e-5)
+
+
+def test_unknown_names_and_options_are_said():
+    with pytest.raises(OddscapeError, match="unknown model 'ernet'; known: erfnet"):
+        create_model("ernet", num_classes=19)
+    with pytest.raises(OddscapeError, match="'small_ladder' does not take these options.*void"):
+        create_model("small_ladder", num_classes=19, void=True)
+
+
+def test_void_is_one_more_output_beside_the_known_classes():
+    net = create_model("erfnet", num_classes=19, void=True).eval()
+    out = net(torch.rand(1, 3, 16, 16))
+    assert out.logits.shape[1] == 19
+    assert out.void_logits.shape[1] == 1
+
+
+def test_erfnet_pads_sides_that_are_no_multiple_of_eight():
+    net, image = create_model("erfnet", num_classes=3).eval(), torch.rand(1, 3, 20, 30)
+    padded = F.pad(image, (0, 2, 0, 4), mode="replicate")
+    torch.testing.assert_close(net(image).logits, net(padded).logits[..., :20, :30])
+
+
+@pytest.mark.parametrize("grid", [(1, 1), (2, 4), (6, 6), (5, 3)])
+@pytest.mark.parametrize("size", [(6, 10), (7, 13), (12, 5)])
+def test_pooling_to_a_grid_equals_adaptive_average_pooling(grid, size):
+    x = torch.rand(2, 3, *size)
+    torch.testing.assert_close(pool_to_grid(x, grid), F.adaptive_avg_pool2d(x, grid))
+
+
+def test_a_teacher_never_trains():
+    net = create_model("dicnet_small_ladder", num_classes=4).train()
+    assert not net.teacher.training
+    assert net.student.training
+    out = net(torch.rand(2, 3, 32, 32))
+    assert not out.native.features.requires_grad
+    assert out.native.student_features.requires_grad
+    assert out.native.features.shape == out.native.student_features.shape
