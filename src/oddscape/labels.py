@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 IGNORED = 255
 """Train id of a pixel without a known class, and anomaly truth of a pixel that no figure counts."""
 
-ANOMALY_COLOUR = (255, 0, 180)
+ANOMALY_COLOUR = (0, 255, 255)
 """The colour of an anomaly in open-set pictures; no label space here uses it for a known class."""
 
 IGNORED_COLOUR = (0, 0, 0)
@@ -61,7 +61,9 @@ class LabelSpace:
         Raises:
             ValueError: the label file holds a value that the encoding does not know.
         """
-        unknown = sorted(set(np.flatnonzero(np.bincount(raw.ravel(), minlength=256)).tolist()) - set(self.raw_values))
+        unknown = sorted(
+            set(np.flatnonzero(np.bincount(raw.ravel(), minlength=256)).tolist()) - set(self.raw_values)
+        )
         if unknown:
             raise ValueError(f"unknown label value {unknown}: {self.name!r} knows {list(self.raw_values)}")
         to_train, to_anomaly = self._tables
@@ -95,7 +97,17 @@ class LabelSpace:
 CITYSCAPES = LabelSpace(
     "cityscapes",
     (
-        ("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation")
+        (
+            "road",
+            "sidewalk",
+            "building",
+            "wall",
+            "fence",
+            "pole",
+            "traffic light",
+            "traffic sign",
+            "vegetation",
+        )
         + ("terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")
     ),
     (
@@ -115,6 +127,7 @@ def label_space_of(num_classes: int) -> LabelSpace:
     # Golden-angle steps through the hues, dark enough to tell from the anomaly's colour.
     hues = [(k * 0.618034) % 1 for k in range(num_classes)]
     colours = tuple(
-        tuple(round(180 * channel) for channel in hsv_to_rgb(hue, 0.6, 1 - 0.4 * (k % 2))) for k, hue in enumerate(hues)
+        tuple(round(180 * channel) for channel in hsv_to_rgb(hue, 0.6, 1 - 0.4 * (k % 2)))
+        for k, hue in enumerate(hues)
     )
     return LabelSpace("numbered", names, colours)  # type: ignore[arg-type]

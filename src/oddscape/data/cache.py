@@ -1,0 +1,36 @@
+"""Keeping decoded scenes in memory: on a CPU, decoding is most of what a training picture costs."""
+
+from __future__ import annotations
+
+from oddscape.data.dataset import Scenes
+from oddscape.scenes import Scene
+
+
+class SceneCache:
+    """Scenes of which it keeps the first that are read, until they take ``limit`` bytes.
+
+    None is given up for another: training reads in random order, in which each is as likely as the next.
+    Each process that reads has a memory of its own. Scenes are shared, so change none.
+
+    Args:
+        scenes: what to read from.
+        limit: bytes to keep at most; 0 keeps nothing.
+    """
+
+    def __init__(self, scenes: Scenes, limit: int) -> None:
+        self.scenes = scenes
+        self.room = limit
+        self._kept: dict[int, Scene] = {}
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def __getitem__(self, index: int) -> Scene:
+        if index in self._kept:
+            return self._kept[index]
+        scene = self.scenes[index]
+        need = sum(array.nbytes for array in (scene.image, scene.labels, scene.anomaly) if array is not None)
+        if need <= self.room:
+            self.room -= need
+            self._kept[index] = scene
+        return scene

@@ -1,0 +1,73 @@
+"""Pictures and masks from disk; a file that cannot be used is named in one line."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from oddscape.errors import OddscapeError
+
+
+def read_image(path: str | Path) -> NDArray[np.uint8]:
+    """Read a picture.
+
+    Grey and palette pictures become RGB, transparency is dropped, and the rotation that a camera noted
+    (EXIF) is carried out: the picture is as a viewer shows it.
+
+    Args:
+        path: a file that Pillow decodes, of 8 bits a channel.
+
+    Returns:
+        uint8 [H, W, 3], RGB.
+
+    Raises:
+        OddscapeError: the file is missing, does not decode, or has more than 8 bits a channel.
+    """
+    picture = _decode(Path(path))
+    if picture.mode.startswith(("I", "F")):
+        raise OddscapeError(f"{path}: expected 8 bits a channel, not a picture of mode {picture.mode!r}")
+    picture.info.pop("transparency", None)
+    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+
+def read_mask(path: str | Path, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Read a picture of label values; of a palette picture, the indices.
+
+    Args:
+        path: a file of one channel and 8 bits.
+        size: (H, W) of the picture that the mask belongs to.
+
+    Returns:
+        uint8 [H, W], the values as stored.
+
+    Raises:
+        OddscapeError: the file is missing, does not decode, has another form or another size.
+    """
+    mask = _decode(Path(path))
+    if mask.mode not in ("L", "P"):
+        raise OddscapeError(
+            f"{path}: a mask has one channel of 8 bits (mode 'L' or 'P'), not mode {mask.mode!r}"
+        )
+    if mask.size != (size[1], size[0]):
+        raise OddscapeError(
+            f"{path}: the mask is {mask.width}x{mask.height}, but its picture is {size[1]}x{size[0]}"
+        )
+    return np.array(mask)
+
+
+def _decode(path: Path) -> Image.Image:
+    # What Pillow merely warns of (very large pictures, odd metadata) is no reason to stop or to print.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(path) as picture:
+                return ImageOps.exif_transpose(picture)
+        except FileNotFoundError:
+            raise OddscapeError(f"{path}: no such file") from None
+        except Exception as error:  # a decoder may raise anything on a damaged file
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise OddscapeError(f"{path}: does not decode as a picture: {reason}") from error

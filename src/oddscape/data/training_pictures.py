@@ -1,0 +1,136 @@
+"""What a training loop reads: crops as tensors, with negatives mixed in where asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils import data
+
+from oddscape.data.cache import SceneCache
+from oddscape.data.dataset import Dataset, Scenes
+from oddscape.data.pasting import TrainingSample, paste, unmixed
+from oddscape.data.tensors import to_tensor
+from oddscape.data.transforms import Colour, random_crop, random_flip, random_scale, resize_shorter_side
+from oddscape.errors import OddscapeError
+from oddscape.scenes import Scene
+
+
+@dataclass(frozen=True, eq=False)
+class Negatives:
+    """Where negatives come from, and how a patch of one is cut.
+
+    Args:
+        scenes: what to paste from; labels are ids of segments, 255 is never pasted.
+        shorter_side: pixels that a picture's shorter side is first brought to.
+        scale: range of the random coefficient of a further resize. None: no such resize.
+        crop: (H, W) of the patch, at most the crop of the training picture.
+        pad_colour: RGB of what a smaller picture is padded with; it is never pasted.
+        rectangle_probability: how often a rectangle is pasted and not segments.
+    """
+
+    scenes: Scenes
+    shorter_side: int = 384
+    scale: tuple[float, float] | None = None
+    crop: tuple[int, int] = (384, 384)
+    pad_colour: Colour = (107, 117, 120)
+    rectangle_probability: float = 0.5
+
+
+class TrainingPictures(data.Dataset[dict[str, Tensor]]):
+    """Training pictures as a map-style torch data set.
+
+    A sample depends on ``(seed, epoch, index)`` alone: not on the process, the worker or the order of
+    reading. Chance acts on the picture first and on the negative afterwards, so that with and without
+    negatives the crops are the same. Each sample is a dict of
+
+    - ``image``: float32 [3, h, w], RGB in [0, 1];
+    - ``labels``: int64 [h, w], train ids; 255 where void, padded, pasted or left out;
+    - ``pasted``: bool [h, w], pixels of a negative;
+    - ``left_out``: bool [h, w], pixels of held-out classes, which belong to no term of any loss.
+
+    Args:
+        dataset: scenes with class labels.
+        crop: (h, w) to cut from a random place; smaller pictures are padded. None: whole pictures.
+        scale: range of the random coefficient that a picture is resized by before. None: as it is.
+        flip: mirror left and right half of the time.
+        pad_colour: RGB of the padding.
+        negatives: what to paste. None: nothing.
+        seed: of all chance here.
+        cache_bytes: memory for decoded pictures in each process, half of it for negatives.
+
+    Raises:
+        OddscapeError: the data set has no class labels, or negatives do not fit into the crop.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        crop: tuple[int, int] | None,
+        *,
+        scale: tuple[float, float] | None = (0.5, 2.0),
+        flip: bool = True,
+        pad_colour: Colour = (84, 88, 95),
+        negatives: Negatives | None = None,
+        seed: int = 0,
+        cache_bytes: int = 1 << 30,
+    ) -> None:
+        if dataset.label_space is None:
+            raise OddscapeError(f"{dataset.name} has no class labels to train on")
+        if negatives and crop and not (negatives.crop[0] <= crop[0] and negatives.crop[1] <= crop[1]):
+            raise OddscapeError(
+                f"negatives of {_shown(negatives.crop)} do not fit into crops of {_shown(crop)}"
+            )
+        self.crop, self.scale, self.flip, self.pad_colour = crop, scale, flip, pad_colour
+        self.seed = seed
+        self.scenes = SceneCache(dataset, cache_bytes // 2 if negatives else cache_bytes)
+        self.negatives = negatives and replace(
+            negatives, scenes=SceneCache(negatives.scenes, cache_bytes // 2)
+        )
+        # In shared memory, so that workers that live on see a new epoch.
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw all chance anew: call it before each epoch."""
+        self._epoch.fill_(epoch)
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng((self.seed, int(self._epoch), index))
+        scene = self._cut(self.scenes[index], rng)
+        if self.negatives is None:
+            return _tensors(unmixed(scene))
+        patch = _cut_patch(self.negatives, rng)
+        return _tensors(paste(scene, patch, rng, self.negatives.rectangle_probability))
+
+    def _cut(self, scene: Scene, rng: np.random.Generator) -> Scene:
+        if self.scale:
+            scene = random_scale(scene, rng, self.scale)
+        if self.crop:
+            scene = random_crop(scene, rng, self.crop, self.pad_colour)
+        return random_flip(scene, rng) if self.flip else scene
+
+
+def _cut_patch(negatives: Negatives, rng: np.random.Generator) -> Scene:
+    scene = negatives.scenes[int(rng.integers(len(negatives.scenes)))]
+    scene = resize_shorter_side(scene, negatives.shorter_side)
+    if negatives.scale:
+        scene = random_scale(scene, rng, negatives.scale)
+    return random_crop(scene, rng, negatives.crop, negatives.pad_colour)
+
+
+def _tensors(sample: TrainingSample) -> dict[str, Tensor]:
+    return {
+        "image": to_tensor(sample.image)[0],
+        "labels": torch.from_numpy(sample.labels.astype(np.int64)),
+        "pasted": torch.from_numpy(sample.pasted),
+        "left_out": torch.from_numpy(sample.left_out),
+    }
+
+
+def _shown(size: tuple[int, int]) -> str:
+    return f"{size[1]}x{size[0]}"
