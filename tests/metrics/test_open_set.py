@@ -1,0 +1,188 @@
+"""Open-mIoU against given figures and a plain computation on full maps."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from sklearn import metrics as sklearn
+
+from oddscape.errors import OddscapeError
+from oddscape.metrics import OpenSetMetrics
+
+STREETHAZARDS_KNOWN = [1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13]  # raw ids of the 12-class reading
+
+
+def test_reference_figures(shared_reference):
+    frames = np.load(shared_reference / "open_set/open_set.npz")
+    expected = json.loads((shared_reference / "open_set/open_set.json").read_text())
+    to_train, to_anomaly = np.full(256, 255, np.uint8), np.full(256, 255, np.uint8)
+    to_train[STREETHAZARDS_KNOWN] = range(12)
+    to_anomaly[STREETHAZARDS_KNOWN] = 0
+    to_anomaly[14] = 1
+    metrics = OpenSetMetrics(12)
+    for key in (name.removesuffix("_raw_labels") for name in frames.files if name.endswith("_raw_labels")):
+        logits = torch.tensor(frames[f"{key}_logits"]).float()
+        outlier = torch.tensor(frames[f"{key}_outlier_logits"]).float()
+        score = outlier.log_softmax(0)[1] - logits.logsumexp(0)
+        raw = frames[f"{key}_raw_labels"]
+        metrics.update(score, logits.argmax(0), to_train[raw], to_anomaly[raw], fold=key[0])
+    result = metrics.compute()
+
+    assert result.undefined is None
+    assert 100 * result.closed_miou == pytest.approx(expected["closed_miou"], abs=1e-9)
+    assert 100 * result.open_miou == pytest.approx(expected["open_miou"], abs=1e-9)
+    assert result.gap == result.closed_miou - result.open_miou
+    for fold, other, pictures in (("a", "b", 5), ("b", "a", 4)):
+        figures = result.folds[fold]
+        assert figures.pictures == pictures
+        assert figures.threshold == pytest.approx(expected[f"threshold_{fold}_from_{other}"], abs=1e-6)
+        assert 100 * figures.open_miou == pytest.approx(expected[f"open_miou_{fold}"], abs=1e-9)
+        assert 100 * figures.anomaly_iou == pytest.approx(expected[f"anomaly_iou_{fold}"], abs=1e-9)
+
+
+K = 3
+
+
+def made_pictures(seed, folds, size=(11, 14)):
+    """(score, predicted, labels, anomaly, fold) of small pictures that hold every kind of pixel."""
+    rng = np.random.default_rng(seed)
+    for fold in folds:
+        kind = rng.choice(K + 2, size)  # K: anomaly, K + 1: ignored
+        labels = np.where(kind < K, kind, 255).astype(np.uint8)
+        anomaly = np.select([kind < K, kind == K], [0, 1], 255).astype(np.uint8)
+        score = np.round(rng.standard_normal(size) + (kind == K), 1).astype(np.float32)
+        predicted = np.where(rng.random(size) < 0.6, kind, rng.integers(0, K, size)) % K
+        yield score, predicted.astype(np.uint8), labels, anomaly, fold
+
+
+def measured(pictures, **options):
+    metrics = OpenSetMetrics(K, **options)
+    for picture in pictures:
+        metrics.update(*picture)
+    return metrics.compute()
+
+
+def plain_threshold(pictures, shrink, tpr):
+    scores, truths = [], []
+    for score, _, _, anomaly, _ in pictures:
+        maps = torch.tensor(score)[None, None]
+        scores.append(F.interpolate(maps, scale_factor=shrink, mode="bilinear", align_corners=False).numpy())
+        truths.append(F.interpolate(torch.tensor(anomaly)[None, None], scale_factor=shrink).numpy())
+    score, truth = (np.concatenate([maps.ravel() for maps in kind]) for kind in (scores, truths))
+    _, recall, thresholds = sklearn.roc_curve(truth[truth < 2], score[truth < 2])
+    return thresholds[np.argmax(recall > tpr)]
+
+
+def plain_ious(pictures, threshold):
+    """IoU of each known class and of the anomaly, class by class over full maps."""
+    hits, unions = np.zeros(K + 1), np.zeros(K + 1)
+    for score, predicted, labels, anomaly, _ in pictures:
+        truth = np.where(anomaly == 1, K, np.where(anomaly == 0, labels, 255))
+        called = np.where(score > threshold, K, predicted)
+        for k in range(K + 1):
+            hits[k] += np.sum((called == k) & (truth == k))
+            unions[k] += np.sum(((called == k) | (truth == k)) & (truth != 255))
+    return hits / np.maximum(unions, 1)
+
+
+@pytest.mark.parametrize("folds", ["ab", "aabab", "abcacb"])
+@pytest.mark.parametrize(("shrink", "tpr"), [(0.5, 0.95), (1.0, 0.8)])
+def test_any_number_of_folds_equals_the_plain_computation(folds, shrink, tpr):
+    pictures = list(made_pictures(len(folds), folds))
+    result = measured(pictures, shrink=shrink, tpr=tpr)
+    expected = []
+    for fold in dict.fromkeys(folds):
+        own = [picture for picture in pictures if picture[-1] == fold]
+        threshold = plain_threshold([p for p in pictures if p[-1] != fold], shrink, tpr)
+        ious = plain_ious(own, threshold)
+        assert result.folds[fold].threshold == threshold
+        np.testing.assert_allclose(result.folds[fold].class_iou, ious, rtol=0, atol=1e-12)
+        assert result.folds[fold].open_miou == pytest.approx(ious[:K].mean(), abs=1e-12)
+        expected += [(ious[:K].mean(), ious[K])] * len(own)
+    assert (result.open_miou, result.anomaly_iou) == pytest.approx(np.mean(expected, axis=0), abs=1e-12)
+    known = [(*maps[:3], np.where(maps[3] == 0, 0, 255), maps[4]) for maps in pictures]
+    assert result.closed_miou == pytest.approx(plain_ious(known, np.inf)[:K].mean(), abs=1e-12)
+
+
+def test_closed_miou_leaves_anomalous_and_ignored_pixels_out():
+    zeros = np.zeros((1, 4), np.float32)
+    picture = zeros, np.array([[0, 1, 1, 1]]), np.array([[0, 1, 0, 0]]), np.array([[0, 0, 1, 255]]), "a"
+    assert measured([picture], shrink=1.0).closed_miou == 1.0
+
+
+def test_the_threshold_counts_what_it_ties_but_calls_only_what_exceeds_it():
+    labels, classes = np.array([[255, 255, 0]]), np.zeros((1, 3), np.uint8)
+    anomaly = np.array([[1, 1, 0]])
+    setting = np.array([[2.0, 2.0, 0.0]], np.float32), classes, labels, anomaly, "sets"
+    judged = np.array([[2.0, 3.0, 2.0]], np.float32), classes, labels, anomaly, "judged"
+    fold = measured([setting, judged], shrink=1.0).folds["judged"]
+    assert fold.threshold == 2.0
+    assert fold.matrix.tolist() == [[1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 1]]
+    assert (fold.anomaly_iou, fold.open_miou) == (0.5, 0.5)
+
+
+def test_merged_parts_equal_the_whole():
+    pictures = list(made_pictures(7, "aabab"))
+    first, second = OpenSetMetrics(K), OpenSetMetrics(K)
+    for picture in pictures[:2]:
+        first.update(*picture)
+    for picture in pictures[2:]:
+        second.update(*picture)
+    first.merge(second)
+    merged, whole = first.compute(), measured(pictures)
+    assert (merged.open_miou, merged.anomaly_iou, merged.gap) == (
+        whole.open_miou,
+        whole.anomaly_iou,
+        whole.gap,
+    )
+    assert [fold.pictures for fold in merged.folds.values()] == [3, 2]
+
+
+def test_a_batch_equals_its_pictures_one_by_one():
+    pictures = list(made_pictures(8, "aab"))
+    metrics = OpenSetMetrics(K)
+    metrics.update(*(torch.tensor(np.stack(maps)) for maps in list(zip(*pictures[:2], strict=True))[:4]), "a")
+    metrics.update(*pictures[2])
+    assert metrics.compute().open_miou == measured(pictures).open_miou
+
+
+def test_one_fold_alone_has_no_threshold_and_says_so():
+    result = measured(made_pictures(0, "aa"))
+    assert np.isnan([result.open_miou, result.anomaly_iou, result.gap, result.folds["a"].threshold]).all()
+    assert result.undefined == "fold 'a': there is no other fold to take a threshold from"
+    assert result.closed_miou > 0
+    assert OpenSetMetrics(K).compute().undefined == "no picture"
+
+
+def test_folds_without_anomaly_give_no_threshold_and_say_so():
+    a, b = made_pictures(0, "ab")
+    b[3][b[3] == 1] = 255
+    result = measured([a, b])
+    assert result.folds["a"].undefined.startswith("no threshold from the other folds: no anomalous pixel")
+    assert np.isnan(result.open_miou)
+    assert result.folds["b"].open_miou > 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({0: np.full((2, 2), np.nan)}, "score is NaN at 4 pixels"),
+        ({1: np.full((2, 2), K)}, "predicted: classes 3 to 3 where 0 to 2 are expected"),
+        ({2: np.full((2, 2), K)}, "labels: classes 3 to 3 where 0 to 2 are expected"),
+        ({3: np.full((2, 2), 7)}, r"anomaly holds \[7\]"),
+        ({3: np.zeros((2, 1))}, "shapes differ: .* anomaly"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_adds_nothing(changed, message):
+    maps = [np.zeros((2, 2)), *np.zeros((3, 2, 2), np.uint8)]
+    metrics = OpenSetMetrics(K)
+    with pytest.raises(OddscapeError, match=message):
+        metrics.update(*(changed.get(i, values) for i, values in enumerate(maps)), fold="a")
+    assert not metrics.compute().folds
+
+
+def test_other_settings_do_not_merge():
+    with pytest.raises(OddscapeError, match=r"cannot merge .* \(3, 0.9, 0.5\) into \(3, 0.95, 0.5\)"):
+        OpenSetMetrics(3).merge(OpenSetMetrics(3, tpr=0.9))
