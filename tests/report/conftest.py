@@ -1,0 +1,122 @@
+"""Results and illustrations made up for the report."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from oddscape.illustrations import Illustration
+from oddscape.labels import LabelSpace
+from oddscape.protocols import PROTOCOLS
+from oddscape.results import Curves, Figures, FoldFigures, OpenSetFigures, Results, ScoreResult
+
+SPACE = LabelSpace("two", ("road", "sky"), ((90, 70, 110), (110, 160, 210)))
+
+
+def score_result(name: str, ap: float, *, auroc: float = 0.9, open_set: bool = False) -> ScoreResult:
+    return ScoreResult(
+        score=name,
+        formula="−logsumexp_k f_k",
+        saw_outliers=name == "densehybrid",
+        pooled=Figures(ap, auroc, 0.4321),
+        per_picture=Figures(ap - 0.05, auroc, 0.3456),
+        threshold=1.5,
+        picture_average_precision=[0.9, 0.1, math.nan],
+        curves=Curves(
+            roc=[[0.0, 0.0], [0.25, 0.5], [1.0, 1.0]],
+            precision_recall=[[0.0, 1.0], [0.5, 0.25], [1.0, 0.02]],
+            score_edges=[0.0, 1.0, 2.0, 3.0],
+            known=[0.7, 0.3, 0.0],
+            anomaly=[0.0, 0.4, 0.6],
+        ),
+        open_set=OpenSetFigures(0.5123, 0.2345, 0.0777, [FoldFigures("t5", 3, 1.25, 0.5, 0.2)])
+        if open_set
+        else None,
+    )
+
+
+def run(model: str, *scores: ScoreResult, protocol: str = "town", closed_miou: float = 0.59) -> Results:
+    return Results(
+        protocol=PROTOCOLS[protocol],
+        overrides=[],
+        model=model,
+        weights=f"{model}.safetensors",
+        inference_size=(512, 1024),
+        pictures=["t5/0", "t5/1", "t5/2"],
+        left_out=["t5/2"],
+        known_pixels=9800,
+        anomalous_pixels=200,
+        scores=list(scores),
+        closed_miou=closed_miou,
+        class_iou={"road": 0.8123, "sky": math.nan},
+        seconds=1.0,
+        environment={"torch": "2.13"},
+    )
+
+
+@pytest.fixture
+def closed_set() -> Results:
+    return run(
+        "closed-set",
+        score_result("msp", 0.2111, open_set=True),
+        score_result("energy", 0.3222, open_set=True),
+    )
+
+
+@pytest.fixture
+def densehybrid() -> Results:
+    return run("DenseHybrid", score_result("densehybrid", 0.6333, open_set=True))
+
+
+@pytest.fixture
+def overridden(closed_set: Results) -> Results:
+    return replace(closed_set, overrides=["evaluation size 64×32 instead of the labels' size"])
+
+
+@pytest.fixture
+def undefined(closed_set: Results) -> Results:
+    """A run without an anomalous pixel: nothing is defined and there are no curves."""
+    nowhere = Figures(math.nan, math.nan, math.nan, "there is no anomalous pixel")
+    empty = replace(
+        closed_set.scores[0],
+        pooled=nowhere,
+        per_picture=nowhere,
+        threshold=math.nan,
+        curves=Curves([], [], [], [], []),
+        open_set=OpenSetFigures(math.nan, math.nan, math.nan, [], "there is only one fold"),
+    )
+    return replace(closed_set, anomalous_pixels=0, scores=[empty], closed_miou=math.nan, seconds=math.nan)
+
+
+@pytest.fixture
+def illustration() -> Illustration:
+    rng = np.random.default_rng(0)
+    anomaly = np.zeros((48, 64), np.uint8)
+    anomaly[10:20, 10:20], anomaly[40:] = 1, 255
+    labels = np.zeros((48, 64), np.uint8)
+    labels[:8], labels[30:32] = 1, 255
+    return Illustration(
+        name="t5/0",
+        model="closed-set",
+        score_name="msp",
+        average_precision=0.8765,
+        rank="best",
+        threshold=1.5,
+        label_space=SPACE,
+        image=rng.integers(0, 255, (48, 64, 3), np.uint8),
+        classes=np.zeros((48, 64), np.uint8),
+        score=(rng.random((48, 64)) + 2 * (anomaly == 1)).astype(np.float32),
+        labels=labels,
+        anomaly=anomaly,
+    )
+
+
+@pytest.fixture
+def one_row():
+    """Makes a run of the network "net" with one score, "msp", and no segmentation figures."""
+
+    def make(ap: float, auroc: float = 0.9, model: str = "net") -> Results:
+        return run(model, score_result("msp", ap, auroc=auroc), closed_miou=math.nan)
+
+    return make
