@@ -31,6 +31,9 @@ from oddscape.sizes import Size, format_size
 
 _HISTOGRAM_BINS = 60
 
+# A network with one of these outputs was taught with outlier data, and so were its other outputs.
+_TRAINED_WITH_OUTLIERS = frozenset({"outlier_logits", "void_logits"})
+
 Progress = Callable[[Dataset], Iterable[Scene]]
 """Wraps the scenes of a data set to show how far the evaluation is."""
 
@@ -67,10 +70,11 @@ def evaluate(
             two before the first picture is read.
     """
     started = time.perf_counter()
-    chosen = pick_scores(list(scores), output_fields(net))
+    fields = output_fields(net)
+    chosen = pick_scores(list(scores), fields)
     protocol, overrides = override(protocol, evaluation_size, reader or {})
     dataset = data_sets.open(protocol.data, data, **protocol.reader)
-    tally = _Tally(net, dataset, protocol, chosen)
+    tally = _Tally(net, dataset, protocol, chosen, outlier_trained=bool(fields & _TRAINED_WITH_OUTLIERS))
     net.eval()
     for scene in progress(dataset):
         truth = evaluation_truth(scene, protocol)
@@ -96,7 +100,9 @@ def override(
     """Change a protocol as asked for, and say in words what was changed."""
     said = []
     if evaluation_size not in (None, protocol.evaluation_size):
-        before = "the labels' size" if protocol.evaluation_size is None else format_size(protocol.evaluation_size)
+        before = (
+            "the labels' size" if protocol.evaluation_size is None else format_size(protocol.evaluation_size)
+        )
         said.append(f"evaluation size {format_size(evaluation_size)} instead of {before}")
         protocol = replace(protocol, evaluation_size=evaluation_size)
     for option, value in reader.items():
@@ -118,7 +124,15 @@ def evaluation_truth(scene: Scene, protocol: Protocol) -> Scene:
 class _Tally:
     """All accumulators of one evaluation."""
 
-    def __init__(self, net: nn.Module, dataset: Dataset, protocol: Protocol, scores: Mapping[str, Score]) -> None:
+    def __init__(
+        self,
+        net: nn.Module,
+        dataset: Dataset,
+        protocol: Protocol,
+        scores: Mapping[str, Score],
+        *,
+        outlier_trained: bool,
+    ) -> None:
         space = dataset.label_space
         if space is not None and space.num_classes != net.num_classes:
             raise OddscapeError(
@@ -127,10 +141,13 @@ class _Tally:
             )
         self.space = space
         self.scores = scores
+        self.outlier_trained = outlier_trained
         self.names: list[str] = []
         self.pixels = {name: PixelMetrics(fpr_rule=protocol.fpr_rule) for name in scores}
         self.open_sets = (
-            {name: OpenSetMetrics(space.num_classes) for name in scores} if space and protocol.open_set else {}
+            {name: OpenSetMetrics(space.num_classes) for name in scores}
+            if space and protocol.open_set
+            else {}
         )
         self.closed = None if space is None else ConfusionMatrix(space.num_classes)
 
@@ -171,7 +188,7 @@ class _Tally:
         return ScoreResult(
             score=name,
             formula=score.formula,
-            saw_outliers=score.saw_outliers,
+            saw_outliers=score.saw_outliers or self.outlier_trained,
             pooled=Figures(result.average_precision, result.auroc, result.fpr95, result.undefined or ""),
             per_picture=Figures(mean.average_precision, mean.auroc, mean.fpr95, mean.undefined or ""),
             threshold=result.threshold,
@@ -224,7 +241,9 @@ def illustrate(
         score = max(results.scores, key=lambda r: r.headline(results.protocol).average_precision).score
     shown = results.of(score)
     dataset = data_sets.open(results.protocol.data, data, **results.protocol.reader)
-    ranked = [int(i) for i in np.argsort(shown.picture_average_precision) if not _undefined(shown, int(i))][::-1]
+    ranked = [int(i) for i in np.argsort(shown.picture_average_precision) if not _undefined(shown, int(i))][
+        ::-1
+    ]
     best, worst = ranked[:count], ranked[count:][-count:][::-1]
     return [
         _illustration(net, results, dataset, index, shown, rank)

@@ -64,6 +64,9 @@ PROTOCOLS: dict[str, Protocol] = {
             labels="2 (or, re-packaged, 1) anomaly, 0 known, 255 ignored",
         ),
         Protocol(
+            "masks", "a folder of one's own, images and labels_masks", data="masks", labels=_SMIYC_LABELS
+        ),
+        Protocol(
             "streethazards",
             "StreetHazards test as DenseHybrid reads it",
             data="streethazards",

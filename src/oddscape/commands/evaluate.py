@@ -6,8 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from oddscape.advance import scenes
 from oddscape.commands.options import NetworkOptions, SizeOption
-from oddscape.commands.progress import scenes_shown
+from oddscape.commands.progress import progress_bar
 from oddscape.errors import OddscapeError
 from oddscape.protocols import PROTOCOLS, Protocol
 
@@ -56,18 +57,19 @@ def evaluate(
     from oddscape.evaluation import illustrate
     from oddscape.report import results_table, write_report
 
-    results = run(
-        net,
-        chosen,
-        data,
-        score,
-        size=size,
-        evaluation_size=evaluation_size,
-        reader=options,
-        model=model,
-        weights=network.weights.name if network.weights else "",
-        progress=scenes_shown(f"evaluating {model}"),
-    )
+    with progress_bar(f"evaluating {model}") as advance:
+        results = run(
+            net,
+            chosen,
+            data,
+            score,
+            size=size,
+            evaluation_size=evaluation_size,
+            reader=options,
+            model=model,
+            weights=network.weights.name if network.weights else "",
+            progress=scenes(advance),
+        )
     console = Console()
     console.print(results_table([results]))
     if out is not None:

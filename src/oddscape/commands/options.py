@@ -63,7 +63,9 @@ class NetworkOptions:
         name = self.model or known.get("model")
         classes = self.num_classes or int(known.get("num_classes", 0))
         if not name or not classes:
-            raise OddscapeError(f"{self.weights} does not say which network it is: give --model and --num-classes")
+            raise OddscapeError(
+                f"{self.weights} does not say which network it is: give --model and --num-classes"
+            )
         net = create_model(name, classes, **({"void": True} if self.void else {}))
         load_checkpoint(net, self.weights)
         return net, name

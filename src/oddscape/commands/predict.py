@@ -48,13 +48,13 @@ def predict(
 
     detector = Detector(net, score, threshold, size=size)
     failures = []
-    with progress_bar("predicting", len(files)) as advance:
+    with progress_bar("predicting") as advance:
         for done, file in enumerate(files):
             try:
                 _write(detector.predict(file), out, file.stem)
             except OddscapeError as error:
                 failures.append(str(error))
-            advance(done + 1)
+            advance(done + 1, len(files))
     Console().print(f"{len(files) - len(failures)} of {len(files)} pictures: {out}", soft_wrap=True)
     if failures:
         raise OddscapeError("; ".join(failures))
