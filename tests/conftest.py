@@ -28,5 +28,7 @@ def shared_reference() -> Path:
     """The folder of reference figures; the test skips where there is none."""
     folder = Path(os.environ.get("ODDSCAPE_REFERENCE", SHARED / "reference"))
     if not folder.is_dir():
-        pytest.skip(f"no reference figures: neither $ODDSCAPE_REFERENCE nor {folder.name}/ beside the checkout")
+        pytest.skip(
+            f"no reference figures: neither $ODDSCAPE_REFERENCE nor {folder.name}/ beside the checkout"
+        )
     return folder

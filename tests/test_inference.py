@@ -51,4 +51,3 @@ def test_half_precision_maps_are_computed_in_float32():
 def test_equal_logits_give_the_first_class():
     out = DenseOutput(NativeMaps(torch.zeros(1, 5, 4, 4)), (8, 8))
     assert postprocess(out, {}).classes.max() == 0
-

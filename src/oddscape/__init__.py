@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from oddscape.data import DATASETS
     from oddscape.detector import Detector, Prediction
     from oddscape.errors import OddscapeError
-    from oddscape.evaluation import evaluate, illustrate
+    from oddscape.evaluation import evaluate
+    from oddscape.examples import illustrate
     from oddscape.labels import LabelSpace
     from oddscape.losses import LOSSES
     from oddscape.models import MODELS, DiCNet, create_model, load_checkpoint, save_checkpoint
@@ -34,7 +35,7 @@ _HOMES = {
     "Prediction": "detector",
     "OddscapeError": "errors",
     "evaluate": "evaluation",
-    "illustrate": "evaluation",
+    "illustrate": "examples",
     "LabelSpace": "labels",
     "LOSSES": "losses",
     "MODELS": "models",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from oddscape.advance import Advance, counted, scenes
-from oddscape.evaluation import evaluate, illustrate
+from oddscape.evaluation import evaluate
+from oddscape.examples import illustrate
 from oddscape.protocols import PROTOCOLS
 from oddscape.report import write_report
 from oddscape.results import Results
@@ -102,49 +103,42 @@ def run_demo(out: Path, plan: DemoPlan, stage: Stage, *, seed: int = 0, town_see
 
 def training_configs(out: Path, plan: DemoPlan, seed: int) -> list[TrainConfig]:
     """The three runs in their order: the later two start from the first one's weights."""
-    common = {
-        "dataset": "town",
-        "data": out / "town",
-        "crop": _CROP,
-        "scale": (0.75, 1.5),
-        "seed": seed,
-        "mixed_precision": fast_precision(),
-        "log_every": 10,
-    }
-    closed_set_weights = out / "closed-set" / "weights.safetensors"
-    return [
-        TrainConfig(
-            method="closed-set",
-            out=out / "closed-set",
-            epochs=plan.closed_set_epochs,
-            learning_rate=2e-3,
-            final_learning_rate=1e-5,
-            **common,
-        ),
-        TrainConfig(
-            method="densehybrid",
-            out=out / "densehybrid",
-            weights=closed_set_weights,
-            negatives="ade20k",
-            negatives_data=out / "negatives",
-            negatives_shorter_side=160,
-            negatives_crop=(160, 160),
-            epochs=plan.densehybrid_epochs,
-            learning_rate=3e-4,
-            final_learning_rate=1e-5,
-            head_learning_rate=2e-3,
-            **common,
-        ),
-        TrainConfig(
-            method="dicnet",
-            out=out / "dicnet",
-            weights=closed_set_weights,
-            epochs=plan.dicnet_epochs,
-            learning_rate=1e-3,
-            final_learning_rate=1e-5,
-            **common,
-        ),
-    ]
+    closed_set = TrainConfig(
+        method="closed-set",
+        dataset="town",
+        data=out / "town",
+        out=out / "closed-set",
+        epochs=plan.closed_set_epochs,
+        learning_rate=2e-3,
+        final_learning_rate=1e-5,
+        crop=_CROP,
+        scale=(0.75, 1.5),
+        seed=seed,
+        mixed_precision=fast_precision(),
+        log_every=10,
+    )
+    densehybrid = replace(
+        closed_set,
+        method="densehybrid",
+        out=out / "densehybrid",
+        weights=out / "closed-set" / "weights.safetensors",
+        negatives="ade20k",
+        negatives_data=out / "negatives",
+        negatives_shorter_side=160,
+        negatives_crop=(160, 160),
+        epochs=plan.densehybrid_epochs,
+        learning_rate=3e-4,
+        head_learning_rate=2e-3,
+    )
+    dicnet = replace(
+        closed_set,
+        method="dicnet",
+        out=out / "dicnet",
+        weights=densehybrid.weights,
+        epochs=plan.dicnet_epochs,
+        learning_rate=1e-3,
+    )
+    return [closed_set, densehybrid, dicnet]
 
 
 def fast_precision() -> str:

@@ -72,7 +72,9 @@ class Prediction:
             ValueError: the detector was given no threshold.
         """
         if self.threshold is None:
-            raise ValueError("this detector has no threshold: make it with Detector(net, score=…, threshold=…)")
+            raise ValueError(
+                "this detector has no threshold: make it with Detector(net, score=…, threshold=…)"
+            )
         return self.score > self.threshold
 
     @property

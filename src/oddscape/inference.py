@@ -87,7 +87,9 @@ class _BandUpsampler:
     def _upsample(self, maps: Tensor, rows: slice) -> Tensor:
         low, high, blend = self.rows[maps.shape[-2]]
         native = slice(int(low[rows.start]), int(high[rows.stop - 1]) + 1)
-        wide = F.interpolate(maps[:, native].float(), self.out.size[1], mode="linear", align_corners=self.out.align_corners)
+        wide = F.interpolate(
+            maps[:, native].float(), self.out.size[1], mode="linear", align_corners=self.out.align_corners
+        )
         return torch.matmul(blend[rows, native], wide).unsqueeze(0)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -111,8 +113,8 @@ def _flatten(out: DenseOutput) -> tuple[list[NativeMaps], tuple[tuple[int, int],
     return [out.native], (out.size, out.align_corners)
 
 
-def _unflatten(children: list[NativeMaps], context: tuple[tuple[int, int], bool]) -> DenseOutput:
-    return DenseOutput(children[0], *context)
+def _unflatten(children: Iterable[Any], context: Any) -> DenseOutput:
+    return DenseOutput(*children, *context)
 
 
 pytree.register_pytree_node(DenseOutput, _flatten, _unflatten, serialized_type_name="oddscape.DenseOutput")

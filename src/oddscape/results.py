@@ -145,7 +145,9 @@ class Results:
         for result in self.scores:
             if result.score == score:
                 return result
-        raise OddscapeError(f"no score {score!r} in these results; there are {[r.score for r in self.scores]}")
+        raise OddscapeError(
+            f"no score {score!r} in these results; there are {[r.score for r in self.scores]}"
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the results as JSON; undefined figures become null."""
@@ -167,7 +169,9 @@ class Results:
         if not isinstance(document, dict) or document.get("format") != "oddscape results":
             raise OddscapeError(f"{path} is no Oddscape results file")
         if document["version"] != FORMAT_VERSION:
-            raise OddscapeError(f"{path} has results version {document['version']}; this reads {FORMAT_VERSION}")
+            raise OddscapeError(
+                f"{path} has results version {document['version']}; this reads {FORMAT_VERSION}"
+            )
         content = {f.name: document[f.name] for f in fields(cls)}
         size = content["inference_size"]
         return cls(

@@ -14,7 +14,9 @@ def net():
 
 
 def same(a, b):
-    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+    return all(
+        torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    )
 
 
 def test_saved_weights_load_again_with_what_they_say_about_themselves(net, tmp_path):
@@ -26,7 +28,9 @@ def test_saved_weights_load_again_with_what_they_say_about_themselves(net, tmp_p
     assert list(tmp_path.iterdir()) == [tmp_path / "w.safetensors"]
 
 
-@pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"state_dict": s}, lambda s: {"model": s, "epoch": 3}])
+@pytest.mark.parametrize(
+    "wrap", [lambda s: s, lambda s: {"state_dict": s}, lambda s: {"model": s, "epoch": 3}]
+)
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_released_layouts_load(net, tmp_path, wrap, prefix):
     torch.save(wrap({prefix + name: tensor for name, tensor in net.state_dict().items()}), tmp_path / "w.pth")
@@ -37,13 +41,17 @@ def test_released_layouts_load(net, tmp_path, wrap, prefix):
 
 def test_another_networks_weights_are_explained(net, tmp_path):
     save_checkpoint(net, tmp_path / "w.safetensors")
-    with pytest.raises(OddscapeError, match=r"w.safetensors does not fit ERFNet: weights \d+ missing \(encoder"):
+    with pytest.raises(
+        OddscapeError, match=r"w.safetensors does not fit ERFNet: weights \d+ missing \(encoder"
+    ):
         load_checkpoint(create_model("erfnet", num_classes=3), tmp_path / "w.safetensors")
 
 
 def test_another_class_count_is_explained(net, tmp_path):
     save_checkpoint(net, tmp_path / "w.safetensors")
-    with pytest.raises(OddscapeError, match=r"classifier.weight: the file has \[3, 64, 1, 1\], the network \[4, "):
+    with pytest.raises(
+        OddscapeError, match=r"classifier.weight: the file has \[3, 64, 1, 1\], the network \[4, "
+    ):
         load_checkpoint(create_model("small_ladder", num_classes=4), tmp_path / "w.safetensors")
 
 

@@ -51,7 +51,13 @@ def test_equals_a_naive_computation(name):
     score = SCORES[name](out)
     assert score.dtype == torch.float32
     assert score.shape == (1, H, W)
-    fields = {"f": "logits", "o": "outlier_logits", "v": "void_logits", "t": "features", "s": "student_features"}
+    fields = {
+        "f": "logits",
+        "o": "outlier_logits",
+        "v": "void_logits",
+        "t": "features",
+        "s": "student_features",
+    }
     maps = {key: getattr(out.native, field)[0].double().numpy() for key, field in fields.items()}
     for y in range(H):
         for x in range(W):
@@ -110,7 +116,9 @@ def test_energy_ranks_like_max_logit_at_low_temperature():
 
 def test_dicnet_is_upsampled_with_aligned_corners():
     teacher, student = torch.randn(1, 6, 3, 4), torch.randn(1, 6, 3, 4)
-    out = DenseOutput(NativeMaps(torch.zeros(1, K, 3, 4), features=teacher, student_features=student), (9, 10))
+    out = DenseOutput(
+        NativeMaps(torch.zeros(1, K, 3, 4), features=teacher, student_features=student), (9, 10)
+    )
     native = (teacher - student).square().mean(1, keepdim=True)
     wanted = torch.nn.functional.interpolate(native, (9, 10), mode="bilinear", align_corners=True)[:, 0]
     torch.testing.assert_close(SCORES["dicnet"](out), wanted)

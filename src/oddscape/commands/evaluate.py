@@ -54,7 +54,7 @@ def evaluate(
     net, model = network.load()
 
     from oddscape.evaluation import evaluate as run
-    from oddscape.evaluation import illustrate
+    from oddscape.examples import illustrate
     from oddscape.report import results_table, write_report
 
     with progress_bar(f"evaluating {model}") as advance:

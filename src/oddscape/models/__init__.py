@@ -16,7 +16,15 @@ from oddscape.models.erfnet import ERFNet
 from oddscape.models.small_ladder import STUDENT_WIDTHS, LadderFeatures, SmallLadder
 from oddscape.outputs import DenseOutput
 
-__all__ = ["MODELS", "DiCNet", "checkpoint_metadata", "create_model", "load_checkpoint", "output_fields", "save_checkpoint"]
+__all__ = [
+    "MODELS",
+    "DiCNet",
+    "checkpoint_metadata",
+    "create_model",
+    "load_checkpoint",
+    "output_fields",
+    "save_checkpoint",
+]
 
 
 def dicnet_small_ladder(num_classes: int) -> DiCNet:

@@ -68,7 +68,15 @@ def _read(path: Path) -> Any:
             return load_file(path)
         with warnings.catch_warnings(action="ignore"):  # the error below says it all
             return torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError) as error:
+    except (
+        SafetensorError,
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        LookupError,
+        ValueError,
+    ) as error:
         reason = str(error).strip().splitlines()[0]
         raise OddscapeError(f"{path} is not a readable checkpoint of tensors alone: {reason}") from None
 

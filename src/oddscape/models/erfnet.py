@@ -66,21 +66,19 @@ class Encoder(nn.Module):
     def __init__(self, num_outputs: int) -> None:
         super().__init__()
         self.initial_block = Downsampler(3, 16)
-        self.layers = nn.ModuleList(
-            [Downsampler(16, 64)]
-            + [NonBottleneck1D(64, 0.03, 1) for _ in range(5)]
-            + [Downsampler(64, 128)]
-            + [NonBottleneck1D(128, 0.3, dilation) for _ in range(2) for dilation in (2, 4, 8, 16)]
+        self.layers = nn.Sequential(
+            Downsampler(16, 64),
+            *(NonBottleneck1D(64, 0.03, 1) for _ in range(5)),
+            Downsampler(64, 128),
+            *(NonBottleneck1D(128, 0.3, dilation) for _ in range(2) for dilation in (2, 4, 8, 16)),
         )
         # Serves encoder-only training; the released weights carry it and inference does not use it.
         self.output_conv = nn.Conv2d(128, num_outputs, 1)
 
     def forward(self, image: Tensor) -> Tensor:
         """[N, 3, H, W] → [N, 128, H/8, W/8]."""
-        x = self.initial_block(image)
-        for layer in self.layers:
-            x = layer(x)
-        return x
+        features: Tensor = self.layers(self.initial_block(image))
+        return features
 
 
 class Decoder(nn.Module):
@@ -88,17 +86,16 @@ class Decoder(nn.Module):
 
     def __init__(self, num_outputs: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            [Upsampler(128, 64), NonBottleneck1D(64, 0, 1), NonBottleneck1D(64, 0, 1)]
-            + [Upsampler(64, 16), NonBottleneck1D(16, 0, 1), NonBottleneck1D(16, 0, 1)]
+        self.layers = nn.Sequential(
+            *(Upsampler(128, 64), NonBottleneck1D(64, 0, 1), NonBottleneck1D(64, 0, 1)),
+            *(Upsampler(64, 16), NonBottleneck1D(16, 0, 1), NonBottleneck1D(16, 0, 1)),
         )
         self.output_conv = nn.ConvTranspose2d(16, num_outputs, 2, stride=2)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """[N, 128, H/8, W/8] → features [N, 16, H/2, W/2] and logits [N, K, H, W]."""
-        for layer in self.layers:
-            x = layer(x)
-        return x, self.output_conv(x)
+        features = self.layers(x)
+        return features, self.output_conv(features)
 
 
 class ERFNet(nn.Module):

@@ -18,7 +18,9 @@ _SCALING = "Hendrycks et al.: Scaling Out-of-Distribution Detection for Real-Wor
 SCORES: dict[str, Score] = {
     score.name: score
     for score in (
-        Score("msp", msp, "1 − max_k softmax(f)_k", "Hendrycks, Gimpel: A Baseline for Detecting …, ICLR 2017"),
+        Score(
+            "msp", msp, "1 − max_k softmax(f)_k", "Hendrycks, Gimpel: A Baseline for Detecting …, ICLR 2017"
+        ),
         Score("max_logit", max_logit, "−max_k f_k", _SCALING),
         Score(
             "entropy",
@@ -27,7 +29,10 @@ SCORES: dict[str, Score] = {
             "Steinhardt, Liang: Unsupervised Risk Estimation …, NeurIPS 2016",
         ),
         Score(
-            "energy", energy, "−logsumexp_k f_k", "Liu et al.: Energy-based Out-of-distribution Detection, NeurIPS 2020"
+            "energy",
+            energy,
+            "−logsumexp_k f_k",
+            "Liu et al.: Energy-based Out-of-distribution Detection, NeurIPS 2020",
         ),
         Score(
             "densehybrid",
