@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from cyclopts import App, Parameter
 from rich.console import Console
 
+from oddscape.commands.config_file import from_file
 from oddscape.errors import OddscapeError
 from oddscape.version import __version__
 
@@ -37,7 +38,7 @@ _GROUPS = {
 for _name, _help in _COMMANDS.items():
     app.command(f"oddscape.commands.{_name}:{_name}", name=_name, help=_help)
 for _group, (_help, _members) in _GROUPS.items():
-    _sub = App(name=_group, help=_help)
+    _sub = App(name=_group, help=_help, config=from_file if _group == "train" else None)
     for _name in _members:
         _sub.command(f"oddscape.commands.{_group}:{_name.replace('-', '_')}", name=_name)
     app.command(_sub)

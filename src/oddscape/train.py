@@ -1,0 +1,188 @@
+"""The training loop, top to bottom."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+from torch import nn
+from torch.utils.data import DataLoader
+
+from oddscape.data import Dataset
+from oddscape.environment import environment
+from oddscape.errors import OddscapeError
+from oddscape.losses import Batch
+from oddscape.models import save_checkpoint
+from oddscape.run_folder import RunFolder
+from oddscape.train_config import TrainConfig
+from oddscape.train_progress import OnStep, StepReport
+from oddscape.train_setup import (
+    Order,
+    load_start,
+    loss_for,
+    network,
+    optimizer_for,
+    schedule_factor,
+    training_data,
+    training_mode,
+    training_pictures,
+)
+from oddscape.train_step import Stepper
+
+
+def train(config: TrainConfig, on_step: OnStep = lambda _: None, net: nn.Module | None = None) -> nn.Module:
+    """Train a network, or go on where an earlier run in the same folder stopped.
+
+    Runs on one process or, started by ``torchrun`` or ``accelerate launch``, on several, which together give
+    the gradients of one. A run that is stopped at any moment and taken up again ends in the same weights.
+
+    Args:
+        config: all there is to say about the run.
+        on_step: called after each step, as by :func:`~oddscape.train_progress.progress_bar`.
+        net: a network of one's own that maps pictures to a ``DenseOutput``. None: ``config.model``.
+
+    Returns:
+        The trained network in evaluation mode; ``config.out`` holds its weights, log and checkpoint.
+
+    Raises:
+        OddscapeError: data, weights, network and method that do not fit; a loss that is not finite; a full
+            disk. The last checkpoint stays whole.
+    """
+    with _cpu_settings(config.threads):
+        return _train(config, on_step, net)
+
+
+def _train(config: TrainConfig, on_step: OnStep, net: nn.Module | None) -> nn.Module:
+    accelerator = Accelerator(
+        mixed_precision="no", kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)]
+    )
+    device, process, main = accelerator.device, accelerator.process_index, accelerator.is_main_process
+
+    dataset = training_data(config)
+    pictures = training_pictures(config, dataset)
+    order = Order(
+        len(pictures), config.seed, config.batch_size, config.accumulate, process, accelerator.num_processes
+    )
+    loader = DataLoader(
+        pictures,
+        batch_sampler=order,
+        num_workers=config.workers,
+        persistent_workers=config.workers > 0,
+        pin_memory=device.type == "cuda",
+    )
+    steps = config.epochs * order.steps
+
+    folder = RunFolder(config.out)
+    checkpoint = folder.load_checkpoint(config)
+    metadata = _metadata(config, dataset, own_network=net is not None)
+    net = network(config, dataset) if net is None else net
+    if checkpoint is None:
+        load_start(config, net)
+    net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    terms = loss_for(config, net, dataset)
+    stepper = Stepper(accelerator, net, terms, optimizer_for(config, net), config.mixed_precision)
+    step = 0
+    if checkpoint is not None:
+        stepper.load(checkpoint)
+        step = checkpoint["step"]
+    accelerator.wait_for_everyone()
+    if main:
+        folder.begin(config, _environment(accelerator), step)
+
+    training_mode(net, config.freeze_batch_norm)
+    for epoch in range(step // order.steps, config.epochs):
+        order.begin(epoch, step % order.steps)
+        pictures.set_epoch(epoch)
+        samples = iter(loader)
+        while step < (epoch + 1) * order.steps:
+            began = time.perf_counter()
+            _seed(config.seed, step, process)
+            parts = [Batch(**next(samples)).to(device) for _ in range(config.accumulate)]
+            factor = schedule_factor(config, step, steps)
+            try:
+                loss = stepper.step(parts, factor)
+            except OddscapeError as error:
+                where = f"epoch {epoch + 1}, step {step + 1}, pictures {_names(dataset, order, step)}"
+                raise OddscapeError(f"{error} in {where}") from None
+            step += 1
+            if main:
+                report = StepReport(
+                    epoch=epoch + 1,
+                    epochs=config.epochs,
+                    step=step,
+                    steps=steps,
+                    loss=loss.value,
+                    terms=loss.terms,
+                    learning_rate=config.learning_rate * factor,
+                    pictures_per_second=config.batch_size / (time.perf_counter() - began),
+                )
+                _record(folder, config, report, stepper)
+                on_step(report)
+    if main:
+        save_checkpoint(net, folder.weights, metadata)
+    accelerator.wait_for_everyone()
+    return net.eval()
+
+
+def _record(folder: RunFolder, config: TrainConfig, report: StepReport, stepper: Stepper) -> None:
+    if report.step % config.log_every == 0 or report.epoch_ends:
+        folder.append({"kind": "step", **asdict(report)})
+    if report.epoch_ends:
+        folder.append_epoch(report.epoch)
+    if report.epoch_ends or (config.checkpoint_every and report.step % config.checkpoint_every == 0):
+        folder.save_checkpoint({"step": report.step, **stepper.state()})
+
+
+@contextmanager
+def _cpu_settings(threads: int | None) -> Iterator[None]:
+    # Numbers below 1e-38 turn up in Adam's averages and make a CPU three times as slow. PyTorch's threads
+    # take the switch over when they are started, so it comes before any other work. Afterwards it and the
+    # number of threads are as before: other libraries mind.
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(before)
+
+
+def _seed(seed: int, step: int, process: int) -> None:
+    # What chance a network draws (dropout) follows from the step, so a checkpoint need not hold its state.
+    torch.manual_seed(int(np.random.SeedSequence((seed, step, process)).generate_state(1, np.uint64)[0]))
+
+
+def _names(dataset: Dataset, order: Order, step: int) -> str:
+    return ", ".join(dataset.entries[index].name for index in order.indices[step % order.steps].ravel())
+
+
+def _environment(accelerator: Accelerator) -> dict[str, Any]:
+    device = accelerator.device
+    return {
+        **environment(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "processes": accelerator.num_processes,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _metadata(config: TrainConfig, dataset: Dataset, *, own_network: bool) -> dict[str, str]:
+    """What the weights are of, so that a reader can make the network again."""
+    if own_network or dataset.label_space is None:
+        return {"method": config.method}
+    return {
+        "method": config.method,
+        "model": config.model_name,
+        "num_classes": str(dataset.label_space.num_classes),
+        "model_options": json.dumps(dict(config.model_options)),
+        "classes": json.dumps(dataset.label_space.classes),
+    }

@@ -1,0 +1,261 @@
+"""Everything that a training run can be told, readable from and writable to TOML."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, Self, get_args, get_origin, get_type_hints
+
+from oddscape.errors import OddscapeError
+
+DEFAULT_MODELS = {
+    "closed-set": "small_ladder",
+    "densehybrid": "densehybrid_small_ladder",
+    "dicnet": "dicnet_small_ladder",
+}
+"""Method → the network that it trains where none is named."""
+
+TRAINING_SPLITS = {
+    "camvid": "train",
+    "streethazards": "training",
+    "streethazards-13": "training",
+    "town": "training",
+}
+"""Data set → the split to train on where none is named."""
+
+MAY_CHANGE = frozenset(
+    {
+        *("data", "negatives_data", "weights", "out"),
+        *("workers", "cache_mb", "threads", "checkpoint_every", "log_every", "resume"),
+    }
+)
+"""Fields that may differ when a run is taken up again: where things lie and how they are computed."""
+
+_CHOICES = {
+    "method": tuple(DEFAULT_MODELS),
+    "optimizer": ("adam", "adamw"),
+    "schedule": ("cosine", "constant"),
+    "mixed_precision": ("no", "bf16", "fp16"),
+}
+_POSITIVE = ("epochs", "batch_size", "accumulate", "learning_rate", "log_every", "negatives_shorter_side")
+_NOT_NEGATIVE = (
+    *("final_learning_rate", "backbone_factor", "weight_decay", "warmup_steps", "beta"),
+    *("rectangle_probability", "seed", "workers", "cache_mb", "checkpoint_every"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run; the defaults suit the small network on pictures of 320×180.
+
+    The same configuration with the same seed shows the network the same pictures in the same steps, however
+    a step's pictures are divided among processes and parts; only batch norms that are not frozen see the
+    division.
+
+    Args:
+        method: ``"closed-set"``, ``"densehybrid"`` or ``"dicnet"``.
+        dataset: name of the training data in ``odd.data.DATASETS``.
+        data: folder of the training data.
+        out: the run folder; made where missing.
+        dataset_options: further options of the data set's reader, such as ``split`` or ``held_out``.
+        model: name of the network in ``odd.MODELS``. None: the method's small network.
+        model_options: further options of the network, such as ``void``.
+        weights: weights to start from; of a DiCNet the teacher's, of a DenseHybrid those of a network with
+            or without outlier head. None: random weights, which a DiCNet does not take.
+        negatives: name of the data that DenseHybrid pastes, such as ``"ade20k"``.
+        negatives_data: folder of the negatives.
+        negatives_options: further options of their reader.
+        negatives_shorter_side: pixels that a negative's shorter side is brought to.
+        negatives_scale: range of the random coefficient of a further resize of negatives. None: none.
+        negatives_crop: (H, W) of the patch that pieces are cut from, at most ``crop``.
+        rectangle_probability: how often a rectangle is pasted and not segments.
+        epochs: passes over the training data; a rest smaller than a step is left out of each.
+        batch_size: pictures of one step, over all processes and parts.
+        accumulate: parts that each process computes its share of a step in, to save memory.
+        optimizer: ``"adam"`` (β 0.9, 0.999, ε 1e-7; weight decay in the gradient) or ``"adamw"``.
+        learning_rate: at the start, after warm-up.
+        final_learning_rate: what the cosine ends in.
+        schedule: ``"cosine"`` over the steps of the run, or ``"constant"``.
+        warmup_steps: steps in which the learning rate rises linearly.
+        backbone_factor: the learning rate of parameters below an ``encoder`` or ``backbone`` is multiplied
+            by this.
+        head_learning_rate: learning rate of the outlier head in place of ``learning_rate``. None: the same.
+        weight_decay: of all parameters.
+        freeze_batch_norm: batch norms keep their running statistics and normalise with them.
+        beta: β of DenseHybrid's loss.
+        margin: the log-likelihood of negatives is pressed to −margin and no further. None: no bound.
+        void_is_known: whether void pixels are inliers to DenseHybrid's dataset posterior.
+        crop: (H, W) cut from each picture. None: whole pictures, all of one size.
+        scale: range of the random coefficient that pictures are resized by first. None: no resize.
+        flip: mirror left and right half of the time.
+        pad_colour: RGB of padding.
+        seed: of weights, order, augmentation and dropout.
+        mixed_precision: ``"no"``, ``"bf16"`` or ``"fp16"``.
+        workers: processes that read pictures beside each training process; 0: it reads them itself.
+        cache_mb: memory for decoded pictures in each process that reads, in MB.
+        threads: CPU threads of each process. None: PyTorch's choice.
+        checkpoint_every: steps between checkpoints, beside the one after each epoch; 0: that one alone.
+        log_every: steps between lines of the log, beside the one after each epoch.
+        resume: go on where the run in ``out`` stopped; else begin anew and overwrite it.
+
+    Raises:
+        OddscapeError: a value that no run can have, or what the method needs is missing.
+    """
+
+    method: str
+    dataset: str
+    data: Path
+    out: Path
+    dataset_options: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    model_options: Mapping[str, Any] = field(default_factory=dict)
+    weights: Path | None = None
+    negatives: str | None = None
+    negatives_data: Path | None = None
+    negatives_options: Mapping[str, Any] = field(default_factory=dict)
+    negatives_shorter_side: int = 180
+    negatives_scale: tuple[float, float] | None = None
+    negatives_crop: tuple[int, int] = (180, 180)
+    rectangle_probability: float = 0.5
+    epochs: int = 10
+    batch_size: int = 8
+    accumulate: int = 1
+    optimizer: str = "adam"
+    learning_rate: float = 4e-4
+    final_learning_rate: float = 1e-7
+    schedule: str = "cosine"
+    warmup_steps: int = 0
+    backbone_factor: float = 1.0
+    head_learning_rate: float | None = None
+    weight_decay: float = 0.0
+    freeze_batch_norm: bool = False
+    beta: float = 0.03
+    margin: float | None = None
+    void_is_known: bool = True
+    crop: tuple[int, int] | None = None
+    scale: tuple[float, float] | None = None
+    flip: bool = True
+    pad_colour: tuple[int, int, int] = (84, 88, 95)
+    seed: int = 0
+    mixed_precision: str = "no"
+    workers: int = 0
+    cache_mb: int = 1024
+    threads: int | None = None
+    checkpoint_every: int = 0
+    log_every: int = 1
+    resume: bool = True
+
+    def __post_init__(self) -> None:
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise OddscapeError(f"unknown {name} {getattr(self, name)!r}; known: {', '.join(known)}")
+        for name in _POSITIVE:
+            if not getattr(self, name) > 0:
+                raise OddscapeError(f"{name} must be more than 0, not {getattr(self, name)}")
+        for name in _NOT_NEGATIVE:
+            if not getattr(self, name) >= 0:
+                raise OddscapeError(f"{name} must not be negative, not {getattr(self, name)}")
+        self._check_negatives()
+        if self.batch_size % self.accumulate:
+            raise OddscapeError(f"batch_size {self.batch_size} does not divide into {self.accumulate} parts")
+
+    def _check_negatives(self) -> None:
+        pastes = self.method == "densehybrid"
+        if pastes and not (self.negatives and self.negatives_data):
+            raise OddscapeError(
+                "densehybrid needs negatives (such as 'ade20k') and negatives_data, their folder"
+            )
+        if self.negatives and not pastes:
+            raise OddscapeError(f"{self.method} takes no negatives, but {self.negatives!r} is given")
+
+    @property
+    def model_name(self) -> str:
+        """Name of the network in ``odd.MODELS``."""
+        return self.model or DEFAULT_MODELS[self.method]
+
+    @property
+    def training_options(self) -> dict[str, Any]:
+        """Options of the training data's reader, its training split among them."""
+        split = {"split": TRAINING_SPLITS[self.dataset]} if self.dataset in TRAINING_SPLITS else {}
+        return {**split, **self.dataset_options}
+
+    @classmethod
+    def from_toml(cls, path: str | Path, **overrides: Any) -> Self:
+        """Read a configuration; ``overrides`` take the place of the file's values.
+
+        Raises:
+            OddscapeError: no such file, not TOML, an unknown field, or a value of another kind.
+        """
+        try:
+            with Path(path).open("rb") as file:
+                values = {**tomllib.load(file), **overrides}
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise OddscapeError(f"cannot read {path}: {error}") from None
+        try:
+            return cls(**_typed(values))
+        except (OddscapeError, TypeError) as error:
+            raise OddscapeError(f"{path}: {str(error).removeprefix('TrainConfig.__init__() ')}") from None
+
+    def to_toml(self) -> str:
+        """Write every field that is not None as TOML, options as tables at the end."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        plain = {name: value for name, value in values.items() if not isinstance(value, Mapping)}
+        lines = _toml_lines(plain)
+        for name, table in values.items():
+            if isinstance(table, Mapping) and table:
+                lines += ["", f"[{name}]", *_toml_lines(table)]
+        return "\n".join(lines) + "\n"
+
+    def differences(self, other: TrainConfig) -> tuple[str, ...]:
+        """Names of the fields in which two configurations ask for another training."""
+        names = (f.name for f in fields(self) if f.name not in MAY_CHANGE)
+        return tuple(name for name in names if not _same(getattr(self, name), getattr(other, name)))
+
+
+def _same(one: Any, other: Any) -> bool:
+    # Options that were read back hold lists where tuples were given.
+    return bool(one == other) or json.dumps(one, default=dict) == json.dumps(other, default=dict)
+
+
+def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
+    kinds = get_type_hints(TrainConfig)
+    if unknown := sorted(values.keys() - kinds.keys()):
+        raise OddscapeError(f"unknown field {', '.join(unknown)}; known: {', '.join(kinds)}")
+    return {name: _as_kind(name, value, kinds[name]) for name, value in values.items()}
+
+
+def _as_kind(name: str, value: Any, kind: Any) -> Any:
+    """A value from TOML as a field's type: lists as tuples, strings as paths, whole numbers as floats."""
+    if get_origin(kind) is UnionType:
+        if value is None:
+            return None
+        kind = get_args(kind)[0]
+    if get_origin(kind) is tuple and isinstance(value, (list, tuple)) and len(value) == len(get_args(kind)):
+        return tuple(_as_kind(name, part, one) for part, one in zip(value, get_args(kind), strict=True))
+    if get_origin(kind) is Mapping and isinstance(value, Mapping):
+        return dict(value)
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if isinstance(kind, type) and isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    raise OddscapeError(f"{name} must be {getattr(kind, '__name__', kind)}, not {value!r}")
+
+
+def _toml_lines(table: Mapping[str, Any]) -> list[str]:
+    return [f"{name} = {_toml_value(value)}" for name, value in table.items() if value is not None]
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, (str, Path)):
+        return json.dumps(str(value), ensure_ascii=False)
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(_toml_value(part) for part in value)}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(_toml_lines(value))}}}"
+    return str(value).lower()

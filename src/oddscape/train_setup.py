@@ -1,0 +1,243 @@
+"""From a configuration to what the training loop works with: pictures, order, network, loss, optimiser."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.optim import Adam, AdamW, Optimizer
+
+from oddscape.data import Dataset
+from oddscape.data import open as open_dataset
+from oddscape.data.training_pictures import Negatives, TrainingPictures
+from oddscape.errors import OddscapeError
+from oddscape.losses import Loss, closed_set, densehybrid, dicnet
+from oddscape.models import DiCNet, create_model
+from oddscape.models.checkpoints import load_checkpoint
+from oddscape.outputs import DenseOutput
+from oddscape.train_config import TrainConfig
+
+_PROBE_SIZE = 64
+_BACKBONES = frozenset({"encoder", "backbone"})
+_HEAD = "outlier_head."
+
+
+def training_data(config: TrainConfig) -> Dataset:
+    """Open the pictures to train on.
+
+    Raises:
+        OddscapeError: data that is not there, or fewer pictures than a step takes.
+    """
+    dataset = open_dataset(config.dataset, config.data, **config.training_options)
+    if len(dataset) < config.batch_size:
+        raise OddscapeError(
+            f"{config.data}: {len(dataset)} pictures to train on, fewer than batch_size {config.batch_size}"
+        )
+    return dataset
+
+
+def training_pictures(config: TrainConfig, dataset: Dataset) -> TrainingPictures:
+    """Cut the data's pictures for training and, for DenseHybrid, mix negatives in.
+
+    Raises:
+        OddscapeError: data without class labels, or negatives that are not there or do not fit.
+    """
+    return TrainingPictures(
+        dataset,
+        config.crop,
+        scale=config.scale,
+        flip=config.flip,
+        pad_colour=config.pad_colour,
+        negatives=_negatives(config),
+        seed=config.seed,
+        cache_bytes=config.cache_mb * 1_000_000,
+    )
+
+
+def _negatives(config: TrainConfig) -> Negatives | None:
+    if config.negatives is None or config.negatives_data is None:
+        return None
+    return Negatives(
+        open_dataset(config.negatives, config.negatives_data, **config.negatives_options),
+        shorter_side=config.negatives_shorter_side,
+        scale=config.negatives_scale,
+        crop=config.negatives_crop,
+        rectangle_probability=config.rectangle_probability,
+    )
+
+
+@dataclass
+class Order:
+    """The order of pictures: for one process, an iterable of the index lists that it reads one after another.
+
+    Each epoch is a permutation drawn from (seed, epoch), cut into steps. A step's pictures are divided
+    among parts and, within a part, among processes.
+
+    Args:
+        pictures: number of training pictures.
+        seed: of all epochs.
+        batch_size: pictures of a step, over all parts and processes.
+        parts: parts of a step.
+        process: this process's number.
+        processes: number of processes.
+
+    Raises:
+        OddscapeError: a step cannot be divided evenly.
+    """
+
+    pictures: int
+    seed: int
+    batch_size: int
+    parts: int = 1
+    process: int = 0
+    processes: int = 1
+    epoch: int = 0
+    first_step: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch_size % (self.parts * self.processes):
+            shares = f"{self.parts} parts on {self.processes} processes"
+            raise OddscapeError(f"batch_size {self.batch_size} does not divide into {shares}")
+
+    def begin(self, epoch: int, first_step: int) -> None:
+        """Say which epoch, and from which of its steps on, is read next."""
+        self.epoch, self.first_step = epoch, first_step
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return self.pictures // self.batch_size
+
+    @property
+    def indices(self) -> NDArray[np.intp]:
+        """The epoch's pictures, intp [steps, parts, processes, pictures of one forward pass]."""
+        # The stream of the index after the last picture's, which no picture draws from.
+        rng = np.random.default_rng((self.seed, self.epoch, self.pictures))
+        used = rng.permutation(self.pictures)[: self.steps * self.batch_size]
+        return used.reshape(self.steps, self.parts, self.processes, -1)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        mine = self.indices[self.first_step :, :, self.process]
+        yield from mine.reshape(-1, mine.shape[-1]).tolist()
+
+
+def num_classes(dataset: Dataset) -> int:
+    """Number of known classes of training data.
+
+    Raises:
+        OddscapeError: it has no class labels.
+    """
+    if dataset.label_space is None:
+        raise OddscapeError(f"{dataset.name} has no class labels to train on")
+    return dataset.label_space.num_classes
+
+
+def network(config: TrainConfig, dataset: Dataset) -> nn.Module:
+    """Make the network with random weights that follow from the seed.
+
+    Raises:
+        OddscapeError: an unknown network or option; a DiCNet for which no teacher's weights are named.
+    """
+    if config.method == "dicnet" and config.weights is None:
+        raise OddscapeError("dicnet needs weights, the teacher's: a segmentation network's after training")
+    torch.manual_seed(config.seed)
+    return create_model(config.model_name, num_classes(dataset), **config.model_options)
+
+
+def load_start(config: TrainConfig, net: nn.Module) -> None:
+    """Load the weights that training starts from: into a DiCNet's teacher, or all but an outlier head.
+
+    Raises:
+        OddscapeError: weights that are missing or do not fit.
+    """
+    if config.weights is not None:
+        load_checkpoint(net.teacher if isinstance(net, DiCNet) else net, config.weights, may_miss=(_HEAD,))
+
+
+def loss_for(config: TrainConfig, net: nn.Module, dataset: Dataset) -> Loss:
+    """Make the method's loss, having made sure on a small grey picture that the network can carry it.
+
+    Raises:
+        OddscapeError: the network has other classes than the data, or lacks what the loss reads.
+    """
+    out = _probe(net)
+    given, wanted = out.native.logits.shape[1], num_classes(dataset)
+    if given != wanted:
+        raise OddscapeError(f"the network has {given} classes, the training data {dataset.name} has {wanted}")
+    if config.method == "closed-set":
+        return closed_set()
+    if config.method == "densehybrid":
+        _require(config, out, "outlier_logits")
+        return densehybrid(config.beta, config.margin, config.void_is_known)
+    _require(config, out, "features", "student_features")
+    student = out.native.student_features
+    assert student is not None
+    return dicnet(stride=_PROBE_SIZE // student.shape[-1])
+
+
+@torch.no_grad()
+def _probe(net: nn.Module) -> DenseOutput:
+    was_training, like = net.training, next(net.parameters())
+    grey = torch.full((1, 3, _PROBE_SIZE, _PROBE_SIZE), 0.5, device=like.device)
+    out: DenseOutput = net.eval()(grey)
+    net.train(was_training)
+    return out
+
+
+def _require(config: TrainConfig, out: DenseOutput, *names: str) -> None:
+    if missing := [name for name in names if name not in out.fields]:
+        raise OddscapeError(
+            f"{config.method} needs {', '.join(missing)}, which the network does not give; "
+            f"it gives {', '.join(sorted(out.fields))}"
+        )
+
+
+def training_mode(net: nn.Module, freeze_batch_norm: bool) -> None:
+    """Switch to training mode, batch norms apart if they are to keep their statistics."""
+    net.train()
+    if freeze_batch_norm:
+        for module in net.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+
+
+def optimizer_for(config: TrainConfig, net: nn.Module) -> Optimizer:
+    """Make the optimiser: groups for backbone, outlier head and the rest, each with its own ``base_lr``.
+
+    Raises:
+        OddscapeError: a backbone factor for a network without a part called encoder or backbone.
+    """
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in net.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault(_learning_rate(config, name), []).append(parameter)
+    if config.backbone_factor != 1 and config.learning_rate * config.backbone_factor not in groups:
+        raise OddscapeError("backbone_factor is given, but no part of the network is an encoder or backbone")
+    parameters = [{"params": group, "base_lr": rate} for rate, group in groups.items()]
+    if config.optimizer == "adamw":
+        return AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    return Adam(parameters, config.learning_rate, eps=1e-7, weight_decay=config.weight_decay, fused=True)
+
+
+def _learning_rate(config: TrainConfig, name: str) -> float:
+    if _BACKBONES & set(name.split(".")):
+        return config.learning_rate * config.backbone_factor
+    if name.startswith(_HEAD) and config.head_learning_rate is not None:
+        return config.head_learning_rate
+    return config.learning_rate
+
+
+def schedule_factor(config: TrainConfig, step: int, steps: int) -> float:
+    """What the learning rates are multiplied by in step ``step`` (from 0) of ``steps``."""
+    if step < config.warmup_steps:
+        return (step + 1) / (config.warmup_steps + 1)
+    if config.schedule == "constant":
+        return 1.0
+    end = config.final_learning_rate / config.learning_rate
+    done = (step - config.warmup_steps) / max(steps - config.warmup_steps, 1)
+    return end + (1 - end) * (1 + math.cos(math.pi * done)) / 2

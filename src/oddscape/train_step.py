@@ -1,0 +1,118 @@
+"""One step of training: some batches, their gradients, one update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from oddscape.errors import OddscapeError
+from oddscape.losses import Batch, Loss, counts_of, loss_value, sums_of
+from oddscape.outputs import DenseOutput
+
+_PRECISIONS = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class StepLoss:
+    """A step's loss over all its parts and processes.
+
+    Args:
+        value: the weighted sum of the terms.
+        terms: mean of each term before weighting, by name; 0 where no pixel counted.
+    """
+
+    value: float
+    terms: dict[str, float]
+
+
+class Stepper:
+    """Updates a network so that parts and processes together do what one big batch would.
+
+    Args:
+        accelerator: the processes and their device.
+        net: the network, on that device.
+        terms: the loss.
+        optimizer: of the network; each group has a ``base_lr``.
+        mixed_precision: ``"no"``, ``"bf16"`` or ``"fp16"``.
+    """
+
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        net: nn.Module,
+        terms: Loss,
+        optimizer: Optimizer,
+        mixed_precision: str,
+    ) -> None:
+        self.accelerator, self.net, self.terms, self.optimizer = accelerator, net, terms, optimizer
+        self.parallel: Callable[[Tensor], DenseOutput] = accelerator.prepare_model(net)
+        self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=mixed_precision == "fp16")
+        self.dtype, self.mixed = _PRECISIONS[mixed_precision], mixed_precision != "no"
+
+    def step(self, parts: Sequence[Batch], factor: float) -> StepLoss:
+        """Update the network once; learning rates are multiplied by ``factor``.
+
+        Raises:
+            OddscapeError: the loss is not finite; the network is then left as it was.
+        """
+        loss = self.accumulate(parts)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["base_lr"] * factor
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        return loss
+
+    def accumulate(self, parts: Sequence[Batch]) -> StepLoss:
+        """Add a step's gradients up.
+
+        Raises:
+            OddscapeError: the loss is not finite.
+        """
+        processes = self.accelerator.num_processes
+        # How many pixels count is known before the first forward pass, so each part can be divided by the
+        # number of all parts and processes. Parallel training averages over processes: hence the factor.
+        counts = self.accelerator.reduce(torch.stack([counts_of(self.terms, part) for part in parts]).sum(0))
+        sums = torch.zeros(len(self.terms), device=self.accelerator.device)
+        for number, part in enumerate(parts, 1):
+            last = number == len(parts)
+            with nullcontext() if last else self.accelerator.no_sync(self.parallel):
+                part_sums = self._sums(part)
+                self.scaler.scale(loss_value(self.terms, part_sums, counts) * processes).backward()
+            sums += part_sums.detach()
+        return self._step_loss(self.accelerator.reduce(sums), counts)
+
+    def _sums(self, part: Batch) -> Tensor:
+        with torch.autocast(self.accelerator.device.type, self.dtype, self.mixed):
+            out = self.parallel(part.image)
+        return sums_of(self.terms, out, part)
+
+    def _step_loss(self, sums: Tensor, counts: Tensor) -> StepLoss:
+        value = float(loss_value(self.terms, sums, counts))
+        means = (sums / counts.clamp(min=1)).tolist()
+        terms = {term.name: mean for term, mean in zip(self.terms, means, strict=True)}
+        if not torch.isfinite(sums).all():
+            shown = ", ".join(f"{name} {mean:.4g}" for name, mean in terms.items())
+            raise OddscapeError(f"the loss is {value} ({shown})")
+        return StepLoss(value, terms)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        return {
+            "network": self.net.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go back to a state."""
+        self.net.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])

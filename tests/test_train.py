@@ -1,0 +1,441 @@
+import errno
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from PIL import Image
+from torch import nn
+
+from oddscape.data.training_pictures import TrainingPictures
+from oddscape.errors import OddscapeError
+from oddscape.losses import Batch, densehybrid
+from oddscape.models import checkpoint_metadata, create_model, load_checkpoint, save_checkpoint
+from oddscape.outputs import DenseOutput, NativeMaps
+from oddscape.run_folder import RunFolder
+from oddscape.train import train
+from oddscape.train_config import TrainConfig
+from oddscape.train_progress import progress_bar
+from oddscape.train_setup import Order, optimizer_for, schedule_factor, training_data, training_pictures
+from oddscape.train_step import Stepper
+
+SIZE = (32, 32)
+CLASSES = 9  # of CamVid without its two held-out ones
+
+
+class TinyNetwork(nn.Module):
+    """A few weights with everything that may go wrong on the way: batch norm, dropout, an unused weight."""
+
+    def __init__(self, dropout=0.0):
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Conv2d(3, 8, 3, 4, 1), nn.BatchNorm2d(8), nn.Dropout2d(dropout))
+        self.classifier = nn.Conv2d(8, CLASSES, 1)
+        self.outlier_head = nn.Conv2d(8, 2, 1)
+        self.unused = nn.Conv2d(8, 2, 1)
+
+    def forward(self, image):
+        features = self.encoder(image)
+        maps = NativeMaps(
+            self.classifier(F.relu(features)), self.outlier_head(F.relu(features)), features=features
+        )
+        return DenseOutput(maps, tuple(image.shape[-2:]))
+
+
+def tiny_network(dropout=0.0):
+    torch.manual_seed(0)
+    return TinyNetwork(dropout)
+
+
+@pytest.fixture(scope="session")
+def camvid_folder(tmp_path_factory):
+    """Nine pictures in CamVid's layout; raw labels 9 and 10 are held out, 11 is void."""
+    folder, rng = tmp_path_factory.mktemp("camvid"), np.random.default_rng(0)
+    for part in ("train", "trainannot"):
+        (folder / part).mkdir()
+    for number in range(9):
+        labels = rng.integers(0, 12, (8, 8), dtype=np.uint8).repeat(4, 0).repeat(4, 1)
+        image = np.stack([labels * 20, 255 - labels * 20, labels * 7], 2) + rng.integers(0, 9, (*SIZE, 3))
+        Image.fromarray(image.astype(np.uint8)).save(folder / "train" / f"a_{number}.png")
+        Image.fromarray(labels).save(folder / "trainannot" / f"a_{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def negatives_folder(tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("negatives"), np.random.default_rng(1)
+    images, annotations = folder / "images" / "training", folder / "annotations" / "training"
+    for part in (images, annotations):
+        part.mkdir(parents=True)
+    for number in range(3):
+        segments = rng.integers(1, 6, (4, 4), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+        Image.fromarray(rng.integers(0, 255, (*SIZE, 3), dtype=np.uint8)).save(images / f"{number}.jpg")
+        Image.fromarray(segments).save(annotations / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def config(camvid_folder, tmp_path):
+    return TrainConfig(
+        method="closed-set",
+        dataset="camvid",
+        data=camvid_folder,
+        out=tmp_path / "run",
+        epochs=2,
+        batch_size=4,
+        learning_rate=1e-2,
+        seed=3,
+        threads=1,
+    )
+
+
+@pytest.fixture
+def hybrid(config, negatives_folder):
+    return replace(
+        config,
+        method="densehybrid",
+        negatives="ade20k",
+        negatives_data=negatives_folder,
+        negatives_shorter_side=32,
+        negatives_crop=(24, 24),
+    )
+
+
+def weights_of(net):
+    return {name: tensor.clone() for name, tensor in net.state_dict().items()}
+
+
+def assert_same_weights(one, other):
+    assert one.keys() == other.keys()
+    assert not [name for name in one if not torch.equal(one[name], other[name])]
+
+
+def interrupt_at(step):
+    def on_step(report):
+        if report.step == step:
+            raise KeyboardInterrupt
+
+    return on_step
+
+
+# ── The whole loop ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_training_learns(hybrid):
+    reports = []
+    net = train(replace(hybrid, epochs=15, beta=0.1), reports.append, net=tiny_network())
+    assert not net.training
+    assert reports[-1].loss < 0.85 * reports[0].loss
+    for name, before in reports[0].terms.items():
+        assert reports[-1].terms[name] < before
+
+
+def test_training_leaves_a_run_folder(config):
+    reports = []
+    net = train(config, reports.append)
+    assert [(report.epoch, report.step) for report in reports] == [(1, 1), (1, 2), (2, 3), (2, 4)]
+    again = create_model("small_ladder", CLASSES)
+    load_checkpoint(again, config.out / "weights.safetensors")
+    assert_same_weights(again.state_dict(), net.state_dict())
+    metadata = checkpoint_metadata(config.out / "weights.safetensors")
+    assert (metadata["model"], metadata["num_classes"]) == ("small_ladder", "9")
+    assert json.loads((config.out / "environment.json").read_text())["device"]
+    assert TrainConfig.from_toml(config.out / "config.toml") == config
+    log = RunFolder(config.out).log()
+    assert [line["step"] for line in log if line["kind"] == "step"] == [1, 2, 3, 4]
+    assert [line["loss"] for line in log if line["kind"] == "step"] == [report.loss for report in reports]
+
+
+def test_densehybrid_starts_from_closed_set_weights_and_adds_a_head(hybrid, tmp_path):
+    start = create_model("small_ladder", CLASSES)
+    save_checkpoint(start, tmp_path / "start.safetensors")
+    config = replace(hybrid, weights=tmp_path / "start.safetensors", learning_rate=1e-12, schedule="constant")
+    reports = []
+    net = train(config, reports.append)
+    assert set(reports[0].terms) == {"nll", "negative_likelihood", "dataset_posterior"}
+    assert all(report.terms["negative_likelihood"] != 0 for report in reports)
+    for name, parameter in start.named_parameters():
+        torch.testing.assert_close(
+            dict(net.named_parameters())[name].contiguous(), parameter, atol=1e-9, rtol=0
+        )
+
+
+def test_dicnet_trains_the_student_alone(config, tmp_path):
+    teacher = create_model("small_ladder", CLASSES)
+    save_checkpoint(teacher, tmp_path / "teacher.safetensors")
+    reports = []
+    net = train(
+        replace(config, method="dicnet", weights=tmp_path / "teacher.safetensors", epochs=6), reports.append
+    )
+    assert_same_weights(weights_of(net.teacher), weights_of(teacher))
+    assert reports[-1].loss < 0.8 * reports[0].loss
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(config):
+    weights = [
+        weights_of(train(replace(config, seed=seed, out=config.out / str(number), epochs=1)))
+        for number, seed in enumerate((1, 1, 2))
+    ]
+    assert_same_weights(weights[0], weights[1])
+    assert not torch.equal(weights[0]["classifier.weight"], weights[2]["classifier.weight"])
+
+
+def test_readers_and_cache_change_nothing(hybrid):
+    here = train(replace(hybrid, out=hybrid.out / "0"), net=tiny_network())
+    there = train(replace(hybrid, out=hybrid.out / "1", workers=1, cache_mb=0), net=tiny_network())
+    assert_same_weights(weights_of(here), weights_of(there))
+
+
+def test_bfloat16_stays_close_to_float32(config):
+    losses = {}
+    for precision in ("no", "bf16"):
+        reports = []
+        train(
+            replace(config, out=config.out / precision, mixed_precision=precision),
+            reports.append,
+            net=tiny_network(),
+        )
+        losses[precision] = [report.loss for report in reports]
+    assert losses["bf16"] != losses["no"]
+    assert losses["bf16"] == pytest.approx(losses["no"], rel=0.02)
+
+
+def test_the_bar_shows_what_it_is_told(config):
+    with progress_bar("closed-set") as on_step:
+        train(replace(config, epochs=1), on_step, net=tiny_network())
+
+
+def test_the_number_of_threads_is_that_of_the_run_alone(config):
+    before, seen = torch.get_num_threads(), []
+    train(replace(config, epochs=1), lambda _: seen.append(torch.get_num_threads()), net=tiny_network())
+    assert seen == [1, 1]
+    assert torch.get_num_threads() == before
+
+
+def test_denormals_are_flushed_for_the_training_alone(config):
+    tiny, seen = torch.tensor([1e-40]), []
+    train(replace(config, epochs=1), lambda _: seen.append((tiny * 1).item()), net=tiny_network())
+    assert seen == [0.0, 0.0]
+    assert (tiny * 1).item() > 0
+
+
+# ── Stopping and going on ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("checkpoint_every", [0, 1])
+@pytest.mark.parametrize("stop", [2, 3])
+def test_a_run_that_was_stopped_ends_in_the_same_weights_and_log(hybrid, stop, checkpoint_every):
+    config = replace(hybrid, checkpoint_every=checkpoint_every)
+    whole = train(replace(config, out=config.out / "whole"), net=tiny_network(dropout=0.5))
+    broken_off = replace(config, out=config.out / "stopped")
+    with pytest.raises(KeyboardInterrupt):
+        train(broken_off, interrupt_at(stop), net=tiny_network(dropout=0.5))
+    assert not (broken_off.out / "weights.safetensors").exists()
+    seen = []
+    resumed = train(broken_off, seen.append, net=tiny_network(dropout=0.5))
+    assert seen[0].step == (stop if checkpoint_every else 2) + 1
+    assert_same_weights(weights_of(resumed), weights_of(whole))
+    files = [folder / "weights.safetensors" for folder in (broken_off.out, config.out / "whole")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+    def log(folder):
+        lines = RunFolder(folder).log()
+        return [{k: v for k, v in line.items() if k != "pictures_per_second"} for line in lines]
+
+    assert log(broken_off.out) == log(config.out / "whole")
+
+
+def test_a_stopped_network_of_ours_goes_on_too_without_its_start_weights(config, tmp_path):
+    start = tmp_path / "start.safetensors"
+    save_checkpoint(create_model("small_ladder", CLASSES), start)
+    whole = train(replace(config, weights=start, out=tmp_path / "whole"))
+    with pytest.raises(KeyboardInterrupt):
+        train(replace(config, weights=start), interrupt_at(2))
+    start.unlink()
+    assert_same_weights(weights_of(train(replace(config, weights=start))), weights_of(whole))
+
+
+def test_a_finished_run_gives_its_network_back_without_training(config):
+    first = train(config)
+    reports = []
+    assert_same_weights(weights_of(train(config, reports.append)), weights_of(first))
+    assert reports == []
+
+
+def test_a_full_disk_stops_with_one_line_and_the_run_goes_on(config, monkeypatch):
+    whole = train(replace(config, out=config.out / "whole"), net=tiny_network())
+    real = Path.write_bytes
+
+    def full_in_the_second_epoch(path, content):
+        if "checkpoint" in path.name and RunFolder(config.out / "full").checkpoint.exists():
+            real(path, content[:100])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, content)
+
+    broken_off = replace(config, out=config.out / "full")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full_in_the_second_epoch)
+        with pytest.raises(OddscapeError, match=r"cannot write .*checkpoint\.pt: No space left on device"):
+            train(broken_off, net=tiny_network())
+    assert not list(broken_off.out.glob("*.partial")) + list(broken_off.out.glob(".*"))
+    assert_same_weights(weights_of(train(broken_off, net=tiny_network())), weights_of(whole))
+
+
+# ── Bad input ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"data": Path("nowhere")}, "no folder"),
+        ({"dataset": "nothing"}, "unknown data set 'nothing'"),
+        ({"dataset_options": {"split": "other"}}, "'other' is not one of"),
+        ({"model": "nothing"}, "unknown model 'nothing'"),
+        ({"weights": Path("nowhere.safetensors")}, "no checkpoint at nowhere"),
+        ({"batch_size": 10}, "9 pictures to train on, fewer than batch_size 10"),
+        ({"method": "dicnet"}, "dicnet needs weights"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_leaves_no_folder(config, options, message):
+    with pytest.raises(OddscapeError, match=message) as error:
+        train(replace(config, **options))
+    assert "\n" not in str(error.value)
+    assert not config.out.exists()
+
+
+def test_weights_of_another_network_are_named(hybrid, tmp_path):
+    save_checkpoint(create_model("small_ladder", CLASSES + 1), tmp_path / "other.safetensors")
+    with pytest.raises(OddscapeError, match=r"other\.safetensors does not fit SmallLadder: .*classifier"):
+        train(replace(hybrid, weights=tmp_path / "other.safetensors"))
+
+
+def test_a_network_with_other_classes_is_refused(config):
+    net = create_model("small_ladder", 4)
+    with pytest.raises(OddscapeError, match="the network has 4 classes, the training data camvid has 9"):
+        train(config, net=net)
+
+
+def test_a_network_that_lacks_what_the_loss_reads_is_refused(config, hybrid):
+    net = create_model("small_ladder", CLASSES)
+    with pytest.raises(OddscapeError, match="dicnet needs student_features, which the network does not give"):
+        train(replace(config, method="dicnet"), net=net)
+    with pytest.raises(OddscapeError, match="densehybrid needs outlier_logits"):
+        train(hybrid, net=net)
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_place_and_pictures(config):
+    net = tiny_network()
+    with torch.no_grad():
+        net.classifier.bias[0] = math.nan
+    with pytest.raises(
+        OddscapeError, match=r"loss is nan \(nll nan\) in epoch 1, step 1, pictures a_\d, a_\d, a_"
+    ):
+        train(config, net=net)
+    assert not (config.out / "checkpoint.pt").exists()
+
+
+# ── The parts ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def batch_of(config, indices):
+    pictures = TrainingPictures.__getitem__
+    data = training_pictures(config, training_data(config))
+    samples = [pictures(data, index) for index in indices]
+    return Batch(**{key: torch.stack([sample[key] for sample in samples]) for key in samples[0]})
+
+
+def gradients(net, config, parts):
+    net = net.double().eval()
+    stepper = Stepper(Accelerator(), net, densehybrid(), optimizer_for(config, net), "no")
+    loss = stepper.accumulate([replace(part, image=part.image.double()) for part in parts])
+    return loss, {name: p.grad for name, p in net.named_parameters() if p.grad is not None}
+
+
+def test_parts_of_a_step_give_the_gradients_of_one_big_batch(hybrid):
+    whole = batch_of(hybrid, range(6))
+    pasted = whole.pasted.clone()
+    pasted[:4] = False  # the first part has no negatives, and the parts' counts differ
+    labels = whole.labels.clone()
+    labels[0, :20] = 255
+    whole = replace(whole, pasted=pasted, labels=labels)
+    cuts = (slice(0, 1), slice(1, 4), slice(4, 6))
+    fields = ("image", "labels", "pasted", "left_out")
+    parts = [Batch(**{f: getattr(whole, f)[cut] for f in fields}) for cut in cuts]
+    loss, one = gradients(tiny_network(), hybrid, [whole])
+    summed_loss, several = gradients(tiny_network(), hybrid, parts)
+    assert summed_loss.value == pytest.approx(loss.value, rel=1e-5)
+    assert one.keys() == several.keys()
+    for name, gradient in one.items():
+        torch.testing.assert_close(several[name], gradient, rtol=1e-4, atol=1e-7)
+
+
+def test_accumulating_trains_like_the_whole_batch_where_batch_norms_are_frozen(hybrid):
+    trained = [
+        train(
+            replace(hybrid, out=hybrid.out / str(parts), accumulate=parts, freeze_batch_norm=True, epochs=1),
+            net=tiny_network(),
+        )
+        for parts in (1, 4)
+    ]
+    one, other = (weights_of(net) for net in trained)
+    for name in one:
+        torch.testing.assert_close(one[name], other[name], rtol=1e-3, atol=1e-4)
+    assert torch.equal(one["encoder.1.running_mean"], torch.zeros(8))
+
+
+def test_an_epoch_shows_each_picture_once_and_processes_share_each_step():
+    orders = [Order(23, seed=5, batch_size=8, parts=2, process=rank, processes=2) for rank in range(2)]
+    alone = Order(23, seed=5, batch_size=8)
+    steps = [set(batch) for batch in alone]
+    assert len(steps) == 2
+    assert len(steps[0] | steps[1]) == 16
+    shares = [list(order) for order in orders]
+    assert [len(batch) for batch in shares[0]] == [2, 2, 2, 2]
+    for number, step in enumerate(steps):
+        both = [index for share in shares for batch in share[2 * number : 2 * number + 2] for index in batch]
+        assert sorted(both) == sorted(step)
+
+
+def test_order_follows_from_the_epoch_and_can_begin_inside_it():
+    order = Order(20, seed=0, batch_size=4)
+    first = list(order)
+    order.begin(1, 0)
+    second = list(order)
+    assert first != second
+    order.begin(1, 3)
+    assert list(order) == second[3:]
+
+
+def test_a_step_that_processes_cannot_share_is_refused():
+    with pytest.raises(OddscapeError, match="batch_size 6 does not divide into 2 parts on 2 processes"):
+        Order(20, seed=0, batch_size=6, parts=2, processes=2)
+
+
+def test_schedule_rises_then_falls_along_a_cosine(config):
+    config = replace(config, learning_rate=1.0, final_learning_rate=0.1, warmup_steps=4)
+    factors = [schedule_factor(config, step, 14) for step in range(15)]
+    assert factors[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert factors[9] == pytest.approx(0.55)
+    assert factors[14] == pytest.approx(0.1)
+    assert schedule_factor(replace(config, schedule="constant"), 9, 14) == 1.0
+
+
+def test_backbone_and_head_have_learning_rates_of_their_own(config):
+    config = replace(config, learning_rate=1.0, backbone_factor=0.25, head_learning_rate=3.0)
+    net = tiny_network()
+    rates = {
+        id(p): group["base_lr"] for group in optimizer_for(config, net).param_groups for p in group["params"]
+    }
+    found = {name: rates[id(p)] for name, p in net.named_parameters()}
+    assert found["encoder.0.weight"] == 0.25
+    assert found["outlier_head.bias"] == 3.0
+    assert found["classifier.weight"] == 1.0
+
+
+def test_a_backbone_factor_without_backbone_is_refused(config):
+    with pytest.raises(OddscapeError, match="no part of the network is an encoder or backbone"):
+        optimizer_for(replace(config, backbone_factor=0.25), nn.Conv2d(3, 2, 1))

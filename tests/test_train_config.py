@@ -1,0 +1,108 @@
+import subprocess
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from oddscape.errors import OddscapeError
+from oddscape.train_config import TrainConfig
+
+CONFIG = TrainConfig(method="closed-set", dataset="camvid", data=Path("data"), out=Path("run"))
+
+
+def test_toml_and_back(tmp_path):
+    config = TrainConfig(
+        method="densehybrid",
+        dataset="camvid",
+        data=Path('a "quoted" folder/ä'),
+        out=tmp_path,
+        dataset_options={"held_out": ["car", "tree"], "held_out_pictures": "drop"},
+        model_options={"void": True},
+        weights=Path("w.safetensors"),
+        negatives="ade20k",
+        negatives_data=Path("n"),
+        negatives_scale=(0.5, 2.0),
+        crop=(16, 32),
+        learning_rate=1e-7,
+        margin=5.0,
+        void_is_known=False,
+    )
+    file = tmp_path / "config.toml"
+    file.write_text(config.to_toml())
+    assert TrainConfig.from_toml(file) == config
+
+
+def test_every_default_survives_toml(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text(CONFIG.to_toml())
+    assert TrainConfig.from_toml(file) == CONFIG
+
+
+def test_overrides_take_the_place_of_the_file(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text(CONFIG.to_toml())
+    assert TrainConfig.from_toml(file, epochs=3) == replace(CONFIG, epochs=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epochs = ", "cannot read"),
+        ("epoch = 3", "unknown field epoch; known: method, dataset"),
+        ('epochs = "3"', "epochs must be int, not '3'"),
+        ("epochs = true", "epochs must be int, not True"),
+        ("crop = [3]", r"crop must be tuple.*, not \[3\]"),
+        ("epochs = 3", "missing 4 required"),
+        (
+            'method = "x"\ndataset = "town"\ndata = "d"\nout = "o"',
+            "unknown method 'x'; known: closed-set, dense",
+        ),
+    ],
+)
+def test_a_bad_file_is_one_clear_line(tmp_path, text, message):
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    with pytest.raises(OddscapeError, match=message) as error:
+        TrainConfig.from_toml(file)
+    assert "\n" not in str(error.value)
+    assert str(file) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mixed_precision": "fp8"}, "unknown mixed_precision 'fp8'; known: no, bf16, fp16"),
+        ({"epochs": 0}, "epochs must be more than 0, not 0"),
+        ({"beta": -1.0}, "beta must not be negative"),
+        ({"learning_rate": float("nan")}, "learning_rate must be more than 0"),
+        ({"batch_size": 4, "accumulate": 3}, "batch_size 4 does not divide into 3 parts"),
+        ({"method": "densehybrid"}, "densehybrid needs negatives"),
+        ({"negatives": "ade20k"}, "closed-set takes no negatives"),
+    ],
+)
+def test_bad_values_are_refused(options, message):
+    with pytest.raises(OddscapeError, match=message):
+        replace(CONFIG, **options)
+
+
+def test_each_method_has_a_network_and_each_road_data_set_its_training_split():
+    assert CONFIG.model_name == "small_ladder"
+    assert replace(CONFIG, model="erfnet").model_name == "erfnet"
+    assert CONFIG.training_options == {"split": "train"}
+    assert replace(CONFIG, dataset_options={"split": "val"}).training_options == {"split": "val"}
+
+
+def test_differences_do_not_mind_lists_for_tuples():
+    one = replace(CONFIG, dataset_options={"held_out": ("car",)})
+    assert one.differences(replace(CONFIG, dataset_options={"held_out": ["car"]})) == ()
+    assert one.differences(CONFIG) == ("dataset_options",)
+
+
+def test_every_field_is_documented():
+    assert not [f.name for f in fields(TrainConfig) if f"        {f.name}: " not in TrainConfig.__doc__]
+
+
+def test_a_configuration_needs_no_torch():
+    code = "import sys, oddscape.train_config; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
