@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from oddscape.evaluation import evaluate
     from oddscape.examples import illustrate
     from oddscape.labels import LabelSpace
-    from oddscape.losses import LOSSES
+    from oddscape.training.losses import LOSSES
     from oddscape.models import MODELS, DiCNet, create_model, load_checkpoint, save_checkpoint
     from oddscape.outputs import DenseOutput, NativeMaps
     from oddscape.protocols import PROTOCOLS, Protocol
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from oddscape.scenes import Scene
     from oddscape.scores import SCORES, Score
     from oddscape.town import make_town
-    from oddscape.training import train
-    from oddscape.train_config import TrainConfig
+    from oddscape.training.loop import train
+    from oddscape.training.config import TrainConfig
 
 # Where each public name lives. They are imported when first asked for, so that the command line answers
 # without waiting for torch.
@@ -37,7 +37,7 @@ _HOMES = {
     "evaluate": "evaluation",
     "illustrate": "examples",
     "LabelSpace": "labels",
-    "LOSSES": "losses",
+    "LOSSES": "training.losses",
     "MODELS": "models",
     "DiCNet": "models",
     "create_model": "models",
@@ -53,8 +53,8 @@ _HOMES = {
     "SCORES": "scores",
     "Score": "scores",
     "make_town": "town",
-    "train": "training",
-    "TrainConfig": "train_config",
+    "train": "training.loop",
+    "TrainConfig": "training.config",
 }
 
 __all__ = [

@@ -19,9 +19,9 @@ from oddscape.protocols import PROTOCOLS
 from oddscape.report import write_report
 from oddscape.results import Results
 from oddscape.town import NegativeCounts, TownCounts, make_negatives, make_town
-from oddscape.train import train
-from oddscape.train_config import TrainConfig
-from oddscape.train_progress import StepReport
+from oddscape.training.loop import train
+from oddscape.training.config import TrainConfig
+from oddscape.training.progress import StepReport
 
 Stage = Callable[[str], AbstractContextManager[Advance]]
 """Opens a stage of the story by its title, and shows how far it is."""

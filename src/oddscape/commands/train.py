@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from oddscape.commands.options import SizeOption
-from oddscape.train_config import TrainConfig
+from oddscape.training.config import TrainConfig
 
 
 _ON_THE_COMMAND_LINE = {
@@ -70,8 +70,8 @@ def dicnet(*, config: Path | None = None, options: TrainOptions) -> None:  # typ
 
 
 def _train(method: str, options: Any) -> None:
-    from oddscape.train import train
-    from oddscape.train_progress import progress_bar
+    from oddscape.training.loop import train
+    from oddscape.training.progress import progress_bar
 
     config = TrainConfig(method=method, **{f.name: getattr(options, f.name) for f in fields(options)})
     with progress_bar(f"training {method}", Console(stderr=True)) as on_step:

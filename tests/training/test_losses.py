@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oddscape.losses import LOSSES, Batch, closed_set, counts_of, densehybrid, dicnet, loss_value, sums_of
+from oddscape.training.losses import LOSSES, Batch, closed_set, counts_of, densehybrid, dicnet, loss_value, sums_of
 from oddscape.outputs import DenseOutput, NativeMaps
-from oddscape.train_config import DEFAULT_MODELS
+from oddscape.training.config import DEFAULT_MODELS
 
 K, SIZE, STRIDE = 4, (8, 12), 4
 

@@ -19,12 +19,12 @@ from torch.utils.data import DataLoader
 from oddscape.data import Dataset
 from oddscape.environment import environment
 from oddscape.errors import OddscapeError
-from oddscape.losses import Batch
+from oddscape.training.losses import Batch
 from oddscape.models import save_checkpoint
-from oddscape.run_folder import RunFolder
-from oddscape.train_config import TrainConfig
-from oddscape.train_progress import OnStep, StepReport
-from oddscape.train_setup import (
+from oddscape.training.run_folder import RunFolder
+from oddscape.training.config import TrainConfig
+from oddscape.training.progress import OnStep, StepReport
+from oddscape.training.setup import (
     Order,
     load_start,
     loss_for,
@@ -35,7 +35,7 @@ from oddscape.train_setup import (
     training_mode,
     training_pictures,
 )
-from oddscape.train_step import Stepper
+from oddscape.training.step import Stepper
 
 
 def train(config: TrainConfig, on_step: OnStep = lambda _: None, net: nn.Module | None = None) -> nn.Module:
@@ -46,7 +46,7 @@ def train(config: TrainConfig, on_step: OnStep = lambda _: None, net: nn.Module 
 
     Args:
         config: all there is to say about the run.
-        on_step: called after each step, as by :func:`~oddscape.train_progress.progress_bar`.
+        on_step: called after each step, as by :func:`~oddscape.training.progress.progress_bar`.
         net: a network of one's own that maps pictures to a ``DenseOutput``. None: ``config.model``.
 
     Returns:

@@ -14,15 +14,15 @@ from torch import nn
 
 from oddscape.data.training_pictures import TrainingPictures
 from oddscape.errors import OddscapeError
-from oddscape.losses import Batch, densehybrid
+from oddscape.training.losses import Batch, densehybrid
 from oddscape.models import checkpoint_metadata, create_model, load_checkpoint, save_checkpoint
 from oddscape.outputs import DenseOutput, NativeMaps
-from oddscape.run_folder import RunFolder
-from oddscape.train import train
-from oddscape.train_config import TrainConfig
-from oddscape.train_progress import progress_bar
-from oddscape.train_setup import Order, optimizer_for, schedule_factor, training_data, training_pictures
-from oddscape.train_step import Stepper
+from oddscape.training.run_folder import RunFolder
+from oddscape.training.loop import train
+from oddscape.training.config import TrainConfig
+from oddscape.training.progress import progress_bar
+from oddscape.training.setup import Order, optimizer_for, schedule_factor, training_data, training_pictures
+from oddscape.training.step import Stepper
 
 SIZE = (32, 32)
 CLASSES = 9  # of CamVid without its two held-out ones

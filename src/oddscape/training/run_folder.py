@@ -22,7 +22,7 @@ import torch
 
 from oddscape.errors import OddscapeError
 from oddscape.files import written_atomically
-from oddscape.train_config import TrainConfig
+from oddscape.training.config import TrainConfig
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from oddscape.errors import OddscapeError
-from oddscape.train_config import TrainConfig
+from oddscape.training.config import TrainConfig
 
 CONFIG = TrainConfig(method="closed-set", dataset="camvid", data=Path("data"), out=Path("run"))
 
@@ -104,5 +104,5 @@ def test_every_field_is_documented():
 
 
 def test_a_configuration_needs_no_torch():
-    code = "import sys, oddscape.train_config; sys.exit('torch' in sys.modules)"
+    code = "import sys, oddscape.training.config; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

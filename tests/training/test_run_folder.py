@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from oddscape.errors import OddscapeError
-from oddscape.run_folder import RunFolder
-from oddscape.train_config import TrainConfig
+from oddscape.training.run_folder import RunFolder
+from oddscape.training.config import TrainConfig
 
 
 def make_config(folder, **options):

@@ -1,0 +1,1 @@
+"""Training: one loop for closed-set segmentation, DenseHybrid and DiCNet."""
