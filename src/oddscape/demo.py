@@ -50,7 +50,7 @@ class DemoPlan:
 
 
 QUICK = DemoPlan(TownCounts(320, 8, 80), NegativeCounts(160, 8), 14, 6, 8)
-FULL = DemoPlan(TownCounts(640, 8, 160), NegativeCounts(320, 8), 30, 12, 20)
+FULL = DemoPlan(TownCounts(640, 8, 160), NegativeCounts(320, 8), 24, 6, 12)
 
 
 @dataclass(frozen=True)
