@@ -33,7 +33,9 @@ def output() -> DenseOutput:
 
 def plain(out: DenseOutput, name: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Upsample all logits, then argmax and the score in PyTorch's own words."""
-    logits = torch.nn.functional.interpolate(out.native.logits, out.size, mode="bilinear", align_corners=False)
+    logits = torch.nn.functional.interpolate(
+        out.native.logits, out.size, mode="bilinear", align_corners=False
+    )
     classes = logits.argmax(1)
     if name == "energy":
         return classes, -torch.logsumexp(logits, 1)
@@ -74,7 +76,9 @@ def _peak(way: str, name: str, threads: int) -> float:
 
 def _high_water() -> float:
     """Peak resident size of this process in MB (Linux); getrusage would count the parent's too."""
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    (line,) = (
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
+    )
     return int(line.split()[1]) / 1024
 
 
@@ -101,7 +105,9 @@ def main() -> None:
     seconds = times(args.score, args.runs)
     memory = {way: extra_memory(way, args.score, args.threads) for way in WAYS}
     (classes, score), (fused_classes, fused_score) = (way(output(), args.score) for way in WAYS.values())
-    table = Table(title=f"classes and {args.score}, {CLASSES} classes, 256×512 → 1024×2048, {args.threads} threads")
+    table = Table(
+        title=f"classes and {args.score}, {CLASSES} classes, 256×512 → 1024×2048, {args.threads} threads"
+    )
     for column in ("way", "ms", "times faster", "extra MB", "of plain"):
         table.add_column(column, justify="left" if column == "way" else "right")
     for way in WAYS:

@@ -1,17 +1,25 @@
 """What the tests share: the real data and the reference figures, where they are at hand."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import nn
+
+from oddscape.outputs import DenseOutput, NativeMaps
 
 SHARED = Path(__file__).parents[2] / "shared"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _two_threads():
-    torch.set_num_threads(2)
+def _one_thread():
+    # Small work is done sooner by one thread, and many times sooner where the cores are busy.
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -31,4 +39,59 @@ def shared_reference() -> Path:
         pytest.skip(
             f"no reference figures: neither $ODDSCAPE_REFERENCE nor {folder.name}/ beside the checkout"
         )
+    return folder
+
+
+class TinyNetwork(nn.Module):
+    """Averages over 4x4 pixels and a 1x1 convolution: any output of a network, at a quarter of the size."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.classifier = nn.Conv2d(3, num_classes, 1)
+
+    def forward(self, image: torch.Tensor) -> DenseOutput:
+        logits = self.classifier(4 * F.avg_pool2d(image, 4))
+        return DenseOutput(NativeMaps(logits), tuple(image.shape[-2:]))
+
+
+@pytest.fixture
+def tiny_network() -> Callable[[int], nn.Module]:
+    """Make a network of K classes in which nothing is left to chance."""
+
+    def make(num_classes: int) -> nn.Module:
+        torch.manual_seed(0)
+        return TinyNetwork(num_classes)
+
+    return make
+
+
+def _save(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def masks_folder(tmp_path: Path) -> Path:
+    """Four pictures of 48x32 with masks; the last one holds no anomaly."""
+    folder, rng = tmp_path / "masks", np.random.default_rng(0)
+    for name in "abcd":
+        mask = rng.choice(np.array([0, 1, 255], np.uint8), (8, 12), p=(0.7, 0.2, 0.1))
+        mask = mask.repeat(4, 0).repeat(4, 1) * (1 if name != "d" else 0)
+        _save(folder / "images" / f"{name}.png", rng.integers(0, 256, (32, 48, 3), np.uint8))
+        _save(folder / "labels_masks" / f"{name}.png", mask.astype(np.uint8))
+    return folder
+
+
+@pytest.fixture
+def streethazards_folder(tmp_path: Path) -> Path:
+    """Eight training and eight test pictures of 32x32 in StreetHazards' layout, anomalies in the latter."""
+    folder, rng = tmp_path / "streethazards", np.random.default_rng(0)
+    for part, split, towns, highest in (("train", "training", "t1", 13), ("test", "test", "t5 t6", 14)):
+        for number in range(8):
+            name = Path(split, towns.split()[number % len(towns.split())], f"{number}.png")
+            labels = rng.integers(1, highest + 1, (8, 8), np.uint8).repeat(4, 0).repeat(4, 1)
+            noise = rng.integers(0, 60, (32, 32, 3), np.uint8)
+            _save(folder / part / "images" / name, (labels[..., None] * 12 + noise).astype(np.uint8))
+            _save(folder / part / "annotations" / name, labels)
     return folder

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from oddscape.evaluation import evaluate
     from oddscape.examples import illustrate
     from oddscape.labels import LabelSpace
-    from oddscape.training.losses import LOSSES
     from oddscape.models import MODELS, DiCNet, create_model, load_checkpoint, save_checkpoint
     from oddscape.outputs import DenseOutput, NativeMaps
     from oddscape.protocols import PROTOCOLS, Protocol
@@ -24,8 +23,9 @@ if TYPE_CHECKING:
     from oddscape.scenes import Scene
     from oddscape.scores import SCORES, Score
     from oddscape.town import make_town
-    from oddscape.training.loop import train
     from oddscape.training.config import TrainConfig
+    from oddscape.training.loop import train
+    from oddscape.training.losses import LOSSES
 
 # Where each public name lives. They are imported when first asked for, so that the command line answers
 # without waiting for torch.

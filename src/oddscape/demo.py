@@ -19,8 +19,8 @@ from oddscape.protocols import PROTOCOLS
 from oddscape.report import write_report
 from oddscape.results import Results
 from oddscape.town import NegativeCounts, TownCounts, make_negatives, make_town
-from oddscape.training.loop import train
 from oddscape.training.config import TrainConfig
+from oddscape.training.loop import train
 from oddscape.training.progress import StepReport
 
 Stage = Callable[[str], AbstractContextManager[Advance]]
@@ -142,7 +142,7 @@ def training_configs(out: Path, plan: DemoPlan, seed: int) -> list[TrainConfig]:
 
 
 def fast_precision() -> str:
-    """``"bf16"`` where the processor or GPU computes in it, where training is twice as fast; else ``"no"``."""
+    """``"bf16"`` where processor or GPU compute in it, which makes training twice as fast; else ``"no"``."""
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "no"
     capabilities = torch.cpu.get_capabilities()

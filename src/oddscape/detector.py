@@ -83,7 +83,7 @@ class Prediction:
         return np.where(self.anomaly, np.uint8(self.label_space.num_classes), self.classes)
 
     def overlay(self, opacity: float = 0.5) -> Image.Image:
-        """The picture under the colours of its open-set result (of its classes where there is no threshold)."""
+        """The picture under the colours of its open-set result; without a threshold, of its classes."""
         labels = self.classes if self.threshold is None else self.open_set
         painted = self.label_space.paint(labels)
         return Image.blend(Image.fromarray(self.image), Image.fromarray(painted), opacity)

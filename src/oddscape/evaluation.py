@@ -24,8 +24,8 @@ from oddscape.scores import pick_scores
 from oddscape.sizes import Size, format_size
 from oddscape.tally import Tally
 
-# A network with one of these outputs was taught with outlier data, and so were its other outputs.
-_TRAINED_WITH_OUTLIERS = frozenset({"outlier_logits", "void_logits"})
+# Training an outlier head changes the other outputs too, so every score of such a network saw outliers.
+_OUTLIER_HEAD = "outlier_logits"
 
 Progress = Callable[[Dataset], Iterable[Scene]]
 """Wraps the scenes of a data set to show how far the evaluation is."""
@@ -67,7 +67,7 @@ def evaluate(
     chosen = pick_scores(list(scores), fields)
     protocol, overrides = override(protocol, evaluation_size, reader or {})
     dataset = data_sets.open(protocol.data, data, **protocol.reader)
-    tally = Tally(net, dataset, protocol, chosen, outlier_trained=bool(fields & _TRAINED_WITH_OUTLIERS))
+    tally = Tally(net, dataset, protocol, chosen, outlier_trained=_OUTLIER_HEAD in fields)
     net.eval()
     for scene in progress(dataset):
         truth = evaluation_truth(scene, protocol)

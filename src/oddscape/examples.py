@@ -35,19 +35,14 @@ def illustrate(
         score = max(results.scores, key=lambda r: r.headline(results.protocol).average_precision).score
     shown = results.of(score)
     dataset = data_sets.open(results.protocol.data, data, **results.protocol.reader)
-    ranked = [int(i) for i in np.argsort(shown.picture_average_precision) if not _undefined(shown, int(i))][
-        ::-1
-    ]
+    by_precision = np.argsort(shown.picture_average_precision)[::-1].tolist()
+    ranked = [index for index in by_precision if not math.isnan(shown.picture_average_precision[index])]
     best, worst = ranked[:count], ranked[count:][-count:][::-1]
     return [
         _illustration(net, results, dataset, index, shown, rank)
         for rank, indices in (("best", best), ("worst", worst))
         for index in indices
     ]
-
-
-def _undefined(shown: ScoreResult, index: int) -> bool:
-    return math.isnan(shown.picture_average_precision[index])
 
 
 def _illustration(

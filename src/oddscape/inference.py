@@ -71,7 +71,7 @@ def _classes(band: DenseOutput) -> Tensor:
 
 
 class _BandUpsampler:
-    """Bilinear upsampling of some rows of an output's maps: columns by interpolate, rows by a small matrix."""
+    """Bilinear upsampling of some rows of an output's maps: columns by interpolate, rows by a matrix."""
 
     def __init__(self, out: DenseOutput, names: set[str]) -> None:
         self.out = out

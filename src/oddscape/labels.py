@@ -97,18 +97,20 @@ class LabelSpace:
 CITYSCAPES = LabelSpace(
     "cityscapes",
     (
-        (
-            "road",
-            "sidewalk",
-            "building",
-            "wall",
-            "fence",
-            "pole",
-            "traffic light",
-            "traffic sign",
+        *("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign"),
+        *(
             "vegetation",
-        )
-        + ("terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")
+            "terrain",
+            "sky",
+            "person",
+            "rider",
+            "car",
+            "truck",
+            "bus",
+            "train",
+            "motorcycle",
+            "bicycle",
+        ),
     ),
     (
         *((128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153), (153, 153, 153)),
@@ -120,7 +122,7 @@ CITYSCAPES = LabelSpace(
 
 
 def label_space_of(num_classes: int) -> LabelSpace:
-    """Names and colours for a network's classes where the data set has none: Cityscapes' for 19, else numbers."""
+    """Names and colours where the data set has no classes: Cityscapes' for 19, else numbers."""
     if num_classes == CITYSCAPES.num_classes:
         return CITYSCAPES
     names = tuple(f"class {k}" for k in range(num_classes))

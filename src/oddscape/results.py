@@ -57,7 +57,7 @@ class FoldFigures:
 
 @dataclass(frozen=True)
 class OpenSetFigures:
-    """Open-set segmentation, fractions in [0, 1]; ``gap`` = closed mIoU − open-mIoU, the price of the open set."""
+    """Open-set segmentation, fractions in [0, 1]; ``gap`` = closed mIoU − open-mIoU, its price."""
 
     open_miou: float
     anomaly_iou: float
@@ -168,23 +168,27 @@ class Results:
             raise OddscapeError(f"cannot read results from {path}: {error}") from None
         if not isinstance(document, dict) or document.get("format") != "oddscape results":
             raise OddscapeError(f"{path} is no Oddscape results file")
-        if document["version"] != FORMAT_VERSION:
+        if document.get("version") != FORMAT_VERSION:
             raise OddscapeError(
-                f"{path} has results version {document['version']}; this reads {FORMAT_VERSION}"
+                f"{path} has results version {document.get('version')}; this reads {FORMAT_VERSION}"
             )
-        content = {f.name: document[f.name] for f in fields(cls)}
-        size = content["inference_size"]
-        return cls(
-            **content
-            | {
-                "protocol": _protocol(document["protocol"]),
-                "scores": [_score_result(score) for score in document["scores"]],
-                "inference_size": None if size is None else tuple(size),
-                "closed_miou": _nan_for_null(document["closed_miou"]),
-                "class_iou": _nan_for_null(document["class_iou"]),
-                "seconds": _nan_for_null(document["seconds"]),
-            }
-        )
+        try:
+            return cls(**_from_document(document))
+        except (KeyError, TypeError) as error:
+            raise OddscapeError(f"{path} is no whole Oddscape results file: {error}") from None
+
+
+def _from_document(document: dict[str, Any]) -> dict[str, Any]:
+    content = {f.name: document[f.name] for f in fields(Results)}
+    size = content["inference_size"]
+    return content | {
+        "protocol": _protocol(document["protocol"]),
+        "scores": [_score_result(score) for score in document["scores"]],
+        "inference_size": None if size is None else tuple(size),
+        "closed_miou": _nan_for_null(document["closed_miou"]),
+        "class_iou": _nan_for_null(document["class_iou"]),
+        "seconds": _nan_for_null(document["seconds"]),
+    }
 
 
 def _protocol(content: dict[str, Any]) -> Protocol:

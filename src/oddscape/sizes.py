@@ -15,6 +15,11 @@ def format_size(size: Size) -> str:
     return f"{size[1]}×{size[0]}"
 
 
+def size_text(size: Size) -> str:
+    """Write (H, W) as :func:`parse_size` reads it and a keyboard has it: ``"1024x512"`` is 1024 wide."""
+    return f"{size[1]}x{size[0]}"
+
+
 def parse_size(text: str) -> Size:
     """Read width×height, as in ``"1024x512"``, into (H, W).
 

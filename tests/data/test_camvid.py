@@ -26,6 +26,8 @@ def test_held_out_classes_are_anomalies_and_the_rest_is_renumbered(folder):
 def test_any_class_may_be_held_out(folder):
     dataset = oddscape.data.open("camvid", folder, split="train", held_out=("sky", "car"))
     assert dataset.label_space.classes[:2] == ("building", "pole")
+    as_text = oddscape.data.open("camvid", folder, split="train", held_out="sky,car")
+    assert as_text.label_space == dataset.label_space
     assert dataset[1].labels.ravel().tolist() == [255, 0, 1, 2, 3, 4, 5, 6, 255, 7, 8, 255]
     assert dataset[1].anomaly.ravel().tolist() == [1, *[0] * 7, 1, 0, 0, 255]
 

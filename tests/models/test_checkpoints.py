@@ -78,7 +78,7 @@ def test_truncated_and_missing_files_are_one_line(net, tmp_path, name):
 
 
 def test_a_full_disk_leaves_nothing_behind(net, tmp_path, monkeypatch):
-    def full(self, data):
+    def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)

@@ -51,7 +51,7 @@ def test_exports_without_a_graph_break(name):
 def test_unknown_names_and_options_are_said():
     with pytest.raises(OddscapeError, match="unknown model 'ernet'; known: erfnet"):
         create_model("ernet", num_classes=19)
-    with pytest.raises(OddscapeError, match="'small_ladder' does not take these options.*void"):
+    with pytest.raises(OddscapeError, match=r"'small_ladder' does not take these options.*void"):
         create_model("small_ladder", num_classes=19, void=True)
 
 

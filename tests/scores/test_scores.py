@@ -128,7 +128,11 @@ def test_picking_by_name():
     assert list(pick_scores(["energy", "msp"], frozenset({"logits"}))) == ["energy", "msp"]
     assert list(pick_scores(["all"], frozenset({"logits"}))) == ["msp", "max_logit", "entropy", "energy"]
     assert set(fitting_scores(frozenset({"logits", "void_logits"}))) >= {"void"}
-    with pytest.raises(OddscapeError, match=r"unknown score 'enrgy'; known: msp, max_logit"):
+    with pytest.raises(OddscapeError, match="unknown score 'enrgy'; known: msp, max_logit"):
         pick_scores(["enrgy"], frozenset({"logits"}))
+    with pytest.raises(OddscapeError, match=r"unknown score \(none given\)"):
+        pick_scores([], frozenset({"logits"}))
+    with pytest.raises(OddscapeError, match="unknown score 'typo'"):
+        pick_scores(["all", "typo"], frozenset({"logits"}))
     with pytest.raises(OddscapeError, match=r"'densehybrid' needs outlier_logits.*can carry: msp"):
         pick_scores(["densehybrid"], frozenset({"logits"}))

@@ -33,6 +33,12 @@ def test_toml_and_back(tmp_path):
     assert TrainConfig.from_toml(file) == config
 
 
+def test_sizes_are_written_as_people_write_them():
+    text = replace(CONFIG, crop=(16, 32)).to_toml()
+    assert 'crop = "32x16"' in text.splitlines()
+    assert 'negatives_crop = "180x180"' in text.splitlines()
+
+
 def test_every_default_survives_toml(tmp_path):
     file = tmp_path / "config.toml"
     file.write_text(CONFIG.to_toml())
@@ -52,7 +58,9 @@ def test_overrides_take_the_place_of_the_file(tmp_path):
         ("epoch = 3", "unknown field epoch; known: method, dataset"),
         ('epochs = "3"', "epochs must be int, not '3'"),
         ("epochs = true", "epochs must be int, not True"),
-        ("crop = [3]", r"crop must be tuple.*, not \[3\]"),
+        ("crop = [160, 256]", r'crop must be width x height, as in "320x180", not \[160, 256\]'),
+        ('negatives_crop = "160"', "'160' is no size: expected width x height"),
+        ("pad_colour = [1, 2]", r"pad_colour must be tuple.*, not \[1, 2\]"),
         ("epochs = 3", "missing 4 required"),
         (
             'method = "x"\ndataset = "town"\ndata = "d"\nout = "o"',

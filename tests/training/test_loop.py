@@ -1,4 +1,5 @@
 import errno
+import io
 import json
 import math
 from dataclasses import replace
@@ -10,17 +11,18 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 from PIL import Image
+from rich.console import Console
 from torch import nn
 
 from oddscape.data.training_pictures import TrainingPictures
 from oddscape.errors import OddscapeError
-from oddscape.training.losses import Batch, densehybrid
 from oddscape.models import checkpoint_metadata, create_model, load_checkpoint, save_checkpoint
 from oddscape.outputs import DenseOutput, NativeMaps
-from oddscape.training.run_folder import RunFolder
-from oddscape.training.loop import train
 from oddscape.training.config import TrainConfig
+from oddscape.training.loop import train
+from oddscape.training.losses import Batch, densehybrid
 from oddscape.training.progress import progress_bar
+from oddscape.training.run_folder import RunFolder
 from oddscape.training.setup import Order, optimizer_for, schedule_factor, training_data, training_pictures
 from oddscape.training.step import Stepper
 
@@ -204,9 +206,13 @@ def test_bfloat16_stays_close_to_float32(config):
     assert losses["bf16"] == pytest.approx(losses["no"], rel=0.02)
 
 
-def test_the_bar_shows_what_it_is_told(config):
-    with progress_bar("closed-set") as on_step:
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_bar_shows_what_it_is_told_on_a_terminal_alone(config, terminal):
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=120)
+    with progress_bar("closed-set", console) as on_step:
         train(replace(config, epochs=1), on_step, net=tiny_network())
+    shown = console.file.getvalue()
+    assert ("epoch 1/1" in shown and "2/2" in shown) if terminal else shown == ""
 
 
 def test_the_number_of_threads_is_that_of_the_run_alone(config):

@@ -7,9 +7,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oddscape.training.losses import LOSSES, Batch, closed_set, counts_of, densehybrid, dicnet, loss_value, sums_of
 from oddscape.outputs import DenseOutput, NativeMaps
 from oddscape.training.config import DEFAULT_MODELS
+from oddscape.training.losses import (
+    LOSSES,
+    Batch,
+    closed_set,
+    counts_of,
+    densehybrid,
+    dicnet,
+    loss_value,
+    sums_of,
+)
 
 K, SIZE, STRIDE = 4, (8, 12), 4
 

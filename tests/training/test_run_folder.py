@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from oddscape.errors import OddscapeError
-from oddscape.training.run_folder import RunFolder
 from oddscape.training.config import TrainConfig
+from oddscape.training.run_folder import RunFolder
 
 
 def make_config(folder, **options):

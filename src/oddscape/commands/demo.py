@@ -16,6 +16,20 @@ from oddscape.commands.progress import progress_bar
 if TYPE_CHECKING:
     from oddscape.demo import DemoResult
 
+_MEANING = """
+What the numbers mean. Each test picture of the town holds things that no network was taught.
+AP: how well a score ranks their pixels first; a random score gets {share} (their share), 100 is perfect.
+FPR95: how many known pixels raise a false alarm when 95 % of the anomalous ones are found; 0 is best.
+Closed mIoU: how well the known classes are told apart; open-mIoU: the same when anomalies must be said too.
+closed-set never saw an outlier; densehybrid was fine-tuned with pasted negatives; dicnet compares a student
+with its teacher and needs no outliers."""
+
+_NEXT = """\
+Next, with data of your own (a folder with images/ and labels_masks/: 0 known, 1 anomaly, 255 ignored):
+  oddscape evaluate --protocol masks --data DIR --weights {weights} --report DIR
+  oddscape predict street.jpg --weights {weights} --score densehybrid --out DIR
+"""
+
 
 def demo(
     *,
@@ -65,19 +79,10 @@ def _tell(result: DemoResult, out: Path, console: Console, *, full: bool) -> Non
     console.print(results_table(result.results))
     share = result.results[0].anomaly_share
     lines = [
-        "",
-        "What the numbers mean. Each test picture of the town holds things that no network was taught.",
-        f"AP: how well a score ranks their pixels first; a random score gets {100 * share:.1f} (their share), 100 is perfect.",
-        "FPR95: how many known pixels raise a false alarm when 95 % of the anomalous ones are found; 0 is best.",
-        "Closed mIoU: how well the known classes are told apart; open-mIoU: the same when anomalies must be said too.",
-        "closed-set never saw an outlier; densehybrid was fine-tuned with pasted negatives; dicnet compares a student",
-        "with its teacher and needs no outliers.",
+        _MEANING.format(share=f"{100 * share:.1f}"),
         "" if full else "This was a quick run: `oddscape demo --full` trains long enough for claims.",
-        "Next, with data of your own (a folder with images/ and labels_masks/: 0 known, 1 anomaly, 255 ignored):",
-        f"  oddscape evaluate --protocol masks --data DIR --weights {out}/densehybrid/weights.safetensors --report DIR",
-        f"  oddscape predict street.jpg --weights {out}/densehybrid/weights.safetensors --score densehybrid --out DIR",
-        "",
+        _NEXT.format(weights=out / "densehybrid" / "weights.safetensors"),
         f"report: {result.report}",
         f"{result.seconds:.0f} s in all",
     ]
-    console.print("\n".join(line for line in lines), soft_wrap=True, highlight=False)
+    console.print("\n".join(lines), soft_wrap=True, highlight=False)

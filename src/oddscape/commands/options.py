@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 from cyclopts import Parameter, Token
 
 from oddscape.errors import OddscapeError
-from oddscape.sizes import Size, parse_size
+from oddscape.sizes import Size, parse_size, size_text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,7 +21,13 @@ def _size(_hint: Any, tokens: Sequence[Token]) -> Size:
     return parse_size(tokens[0].value)
 
 
-SizeOption: TypeAlias = Annotated[Size | None, Parameter(converter=_size, n_tokens=1)]
+def _shown(size: Size | None) -> str:
+    return size_text(size) if size else "none"
+
+
+SizeOption: TypeAlias = Annotated[
+    Size | None, Parameter(converter=_size, n_tokens=1, metavar="WxH", show_default=_shown)
+]
 """A size on the command line: width x height, as in 1024x512."""
 
 
@@ -66,6 +73,7 @@ class NetworkOptions:
             raise OddscapeError(
                 f"{self.weights} does not say which network it is: give --model and --num-classes"
             )
-        net = create_model(name, classes, **({"void": True} if self.void else {}))
+        options = json.loads(known.get("model_options", "{}")) if name == known.get("model") else {}
+        net = create_model(name, classes, **options | ({"void": True} if self.void else {}))
         load_checkpoint(net, self.weights)
         return net, name

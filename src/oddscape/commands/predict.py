@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,9 @@ def _files(pictures: tuple[Path, ...]) -> list[Path]:
     files = [file for file in files if file in pictures or file.suffix.lower() in _PICTURES]
     if not files:
         raise OddscapeError(f"no pictures in {', '.join(map(str, pictures)) or 'an empty list'}")
+    for stem, count in Counter(file.stem for file in files).items():
+        if count > 1:
+            raise OddscapeError(f"{count} pictures are called {stem!r}: their results would share files")
     return files
 
 

@@ -13,8 +13,9 @@ from oddscape.advance import Advance
 
 @contextmanager
 def progress_bar(description: str) -> Iterator[Advance]:
-    """Show a bar on standard error while the block runs; call what is given with (done, total)."""
+    """Show a bar on a terminal while the block runs; call what is given with (done, total)."""
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -10,14 +10,15 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from oddscape.commands.options import SizeOption
-from oddscape.training.config import TrainConfig
-
+from oddscape.training.config import SIZES, TrainConfig
 
 _ON_THE_COMMAND_LINE = {
-    **dict.fromkeys(("crop", "negatives_crop"), SizeOption),
-    **dict.fromkeys(("dataset_options", "model_options", "negatives_options"), dict[str, str]),
+    **dict.fromkeys(SIZES, SizeOption),
+    **dict.fromkeys(
+        ("dataset_options", "model_options", "negatives_options"), dict[str, int | float | bool | str]
+    ),
 }
-"""Fields that people write in another form than the code holds: width x height, and ``--…-options.NAME VALUE``."""
+"""Fields that people write in another form than code: width x height, and ``--…-options.NAME VALUE``."""
 
 
 def _options() -> type:
@@ -28,7 +29,7 @@ def _options() -> type:
         for f in fields(TrainConfig)
         if f.name != "method"
     ]
-    options = make_dataclass("TrainOptions", kept, kw_only=True, frozen=True)  # type: ignore[arg-type]
+    options = make_dataclass("TrainOptions", kept, kw_only=True, frozen=True)
     options.__doc__, options.__module__ = TrainConfig.__doc__, __name__
     return Parameter(name="*")(options)
 

@@ -63,7 +63,7 @@ def label_space(held_out: Sequence[str] = ("pedestrian", "bicyclist")) -> LabelS
 def camvid(
     directory: Path,
     split: str = "test",
-    held_out: Sequence[str] = ("pedestrian", "bicyclist"),
+    held_out: str | Sequence[str] = ("pedestrian", "bicyclist"),
     held_out_pictures: str = "keep",
 ) -> Dataset:
     """Open a split of CamVid; a fold is a recording, such as ``"0016E5"``.
@@ -71,7 +71,8 @@ def camvid(
     Args:
         directory: the folder that holds the splits.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        held_out: names of classes that are anomalies (truth 1, label 255); none for closed-set work.
+        held_out: names of classes that are anomalies (truth 1, label 255), also as one text with commas;
+            none for closed-set work.
         held_out_pictures: ``"drop"`` leaves out each picture with a held-out pixel (all masks are read
             once); the length of the data set says how many remain. ``"keep"`` keeps them.
 
@@ -81,7 +82,7 @@ def camvid(
     for given, allowed in (split, SPLITS), (held_out_pictures, ("keep", "drop")):
         if given not in allowed:
             raise OddscapeError(f"camvid: {given!r} is not one of {', '.join(allowed)}")
-    space = label_space(held_out)
+    space = label_space(held_out.split(",") if isinstance(held_out, str) and held_out else held_out)
     images = pictures_in(directory / split, _EXPECTED)
     truths = partners(images, directory / f"{split}annot", _EXPECTED)
     entries = tuple(

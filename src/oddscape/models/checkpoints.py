@@ -51,7 +51,7 @@ def save_checkpoint(net: nn.Module, path: str | Path, metadata: Mapping[str, str
 
 
 def checkpoint_metadata(path: str | Path) -> dict[str, str]:
-    """What a safetensors file says about itself (Oddscape writes ``model`` and ``num_classes``); else nothing."""
+    """What a safetensors file says about itself: Oddscape writes ``model`` and ``num_classes``."""
     path = Path(path)
     if path.suffix != ".safetensors" or not path.is_file():
         return {}

@@ -113,7 +113,7 @@ class ERFNet(nn.Module):
         self.decoder = Decoder(num_classes + void)
 
     def forward(self, image: Tensor) -> DenseOutput:
-        """Segment pictures float [N, 3, H, W] in [0, 1]; sides that are no multiple of 8 are padded and cut."""
+        """Segment pictures float [N, 3, H, W] in [0, 1]; sides that 8 does not divide are padded and cut."""
         height, width = image.shape[-2:]
         padded = F.pad(image, (0, -width % _STRIDE, 0, -height % _STRIDE), mode="replicate")
         features, logits = self.decoder(self.encoder(padded))

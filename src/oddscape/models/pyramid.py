@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 
 def averaging_matrix(cells: int, length: int, like: Tensor) -> Tensor:
-    """The [cells, length] matrix that averages ``length`` places into ``cells``, as ``adaptive_avg_pool`` does.
+    """The [cells, length] matrix that averages places into cells, as ``adaptive_avg_pool`` does.
 
-    Cell i covers the places ⌊i·length/cells⌋ to ⌈(i+1)·length/cells⌉. As a matrix made from the sizes, and not
-    as the stock operator, it stays right when the network is exported with dynamic sizes.
+    Cell i covers the places ⌊i·length/cells⌋ to ⌈(i+1)·length/cells⌉. As a matrix made from the sizes, and
+    not as the stock operator, it stays right when the network is exported with dynamic sizes.
     """
     place = torch.arange(length, device=like.device)
     cell = torch.arange(cells, device=like.device).unsqueeze(1)

@@ -54,7 +54,7 @@ SCORES: dict[str, Score] = {
             "dicnet",
             dicnet,
             "mean_c (T_c − S_c)²",
-            "Zhou et al.: Anomaly Discovery in Semantic Segmentation via Distillation Comparison Networks, 2021",
+            "Zhou et al.: Anomaly Discovery … via Distillation Comparison Networks, arXiv 2112.09908",
             needs=("features", "student_features"),
             per_pixel=False,
         ),
@@ -80,16 +80,17 @@ def pick_scores(names: Sequence[str], fields: frozenset[str]) -> dict[str, Score
     """Look scores up by name and make sure that a network can carry them; ``"all"`` stands for those it can.
 
     Raises:
-        OddscapeError: an unknown name, or a score that needs what the network lacks.
+        OddscapeError: no name at all, an unknown one, or a score that needs what the network lacks.
     """
-    if "all" in names:
-        return fitting_scores(fields)
+    fitting = fitting_scores(fields)
+    unknown = [name for name in names if name not in SCORES and name != "all"]
+    if unknown or not names:
+        given = ", ".join(map(repr, unknown)) or "(none given)"
+        raise OddscapeError(f"unknown score {given}; known: {', '.join(SCORES)}")
     for name in names:
-        if name not in SCORES:
-            raise OddscapeError(f"unknown score {name!r}; known: {', '.join(SCORES)}")
-        if missing := SCORES[name].missing(fields):
+        if name != "all" and (missing := SCORES[name].missing(fields)):
             raise OddscapeError(
                 f"score {name!r} needs {', '.join(missing)}, which this network does not give; "
-                f"scores that it can carry: {', '.join(fitting_scores(fields))}"
+                f"scores that it can carry: {', '.join(fitting)}"
             )
-    return {name: SCORES[name] for name in names}
+    return fitting if "all" in names else {name: SCORES[name] for name in names}

@@ -10,6 +10,7 @@ from oddscape.outputs import DenseOutput, upsample
 def dicnet(out: DenseOutput) -> Tensor:
     """DiCNet's score: mean over channels of (T − S)², brought to picture size; at least 0."""
     teacher, student = out.native.features, out.native.student_features
-    assert teacher is not None and student is not None, "Score.__call__ checks what a score needs"
+    assert teacher is not None, "Score.__call__ checks what a score needs"
+    assert student is not None, "Score.__call__ checks what a score needs"
     discrepancy = (teacher.float() - student.float()).square().mean(1, keepdim=True)
     return upsample(discrepancy, out.size, align_corners=True).squeeze(1)

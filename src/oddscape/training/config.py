@@ -11,6 +11,7 @@ from types import UnionType
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from oddscape.errors import OddscapeError
+from oddscape.sizes import Size, parse_size, size_text
 
 DEFAULT_MODELS = {
     "closed-set": "small_ladder",
@@ -34,6 +35,9 @@ MAY_CHANGE = frozenset(
     }
 )
 """Fields that may differ when a run is taken up again: where things lie and how they are computed."""
+
+SIZES = frozenset({"crop", "negatives_crop"})
+"""Fields that are (H, W) in code and width x height for people."""
 
 _CHOICES = {
     "method": tuple(DEFAULT_MODELS),
@@ -71,7 +75,7 @@ class TrainConfig:
         negatives_options: further options of their reader.
         negatives_shorter_side: pixels that a negative's shorter side is brought to.
         negatives_scale: range of the random coefficient of a further resize of negatives. None: none.
-        negatives_crop: (H, W) of the patch that pieces are cut from, at most ``crop``.
+        negatives_crop: size of the patch that pieces are cut from, at most ``crop``.
         rectangle_probability: how often a rectangle is pasted and not segments.
         epochs: passes over the training data; a rest smaller than a step is left out of each.
         batch_size: pictures of one step, over all processes and parts.
@@ -89,7 +93,8 @@ class TrainConfig:
         beta: β of DenseHybrid's loss.
         margin: the log-likelihood of negatives is pressed to −margin and no further. None: no bound.
         void_is_known: whether void pixels are inliers to DenseHybrid's dataset posterior.
-        crop: (H, W) cut from each picture. None: whole pictures, all of one size.
+        crop: size cut from each picture, in code (H, W), elsewhere width x height. None: whole pictures, all
+            of one size.
         scale: range of the random coefficient that pictures are resized by first. None: no resize.
         flip: mirror left and right half of the time.
         pad_colour: RGB of padding.
@@ -119,7 +124,7 @@ class TrainConfig:
     negatives_options: Mapping[str, Any] = field(default_factory=dict)
     negatives_shorter_side: int = 180
     negatives_scale: tuple[float, float] | None = None
-    negatives_crop: tuple[int, int] = (180, 180)
+    negatives_crop: Size = (180, 180)
     rectangle_probability: float = 0.5
     epochs: int = 10
     batch_size: int = 8
@@ -136,7 +141,7 @@ class TrainConfig:
     beta: float = 0.03
     margin: float | None = None
     void_is_known: bool = True
-    crop: tuple[int, int] | None = None
+    crop: Size | None = None
     scale: tuple[float, float] | None = None
     flip: bool = True
     pad_colour: tuple[int, int, int] = (84, 88, 95)
@@ -190,19 +195,16 @@ class TrainConfig:
         Raises:
             OddscapeError: no such file, not TOML, an unknown field, or a value of another kind.
         """
+        values = {**read_toml(path), **overrides}
         try:
-            with Path(path).open("rb") as file:
-                values = {**tomllib.load(file), **overrides}
-        except (OSError, tomllib.TOMLDecodeError) as error:
-            raise OddscapeError(f"cannot read {path}: {error}") from None
-        try:
-            return cls(**_typed(values))
+            return cls(**values)
         except (OddscapeError, TypeError) as error:
             raise OddscapeError(f"{path}: {str(error).removeprefix('TrainConfig.__init__() ')}") from None
 
     def to_toml(self) -> str:
-        """Write every field that is not None as TOML, options as tables at the end."""
+        """Write every field that is not None as TOML: sizes as "256x160", options as tables at the end."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values |= {name: size_text(values[name]) for name in SIZES if values[name] is not None}
         plain = {name: value for name, value in values.items() if not isinstance(value, Mapping)}
         lines = _toml_lines(plain)
         for name, table in values.items():
@@ -216,6 +218,23 @@ class TrainConfig:
         return tuple(name for name in names if not _same(getattr(self, name), getattr(other, name)))
 
 
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Read the fields that a TOML file gives, each as ``TrainConfig`` holds it.
+
+    Raises:
+        OddscapeError: no such file, not TOML, an unknown field, or a value of another kind.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            values = tomllib.load(file)
+    except (OSError, ValueError) as error:
+        raise OddscapeError(f"cannot read {path}: {error}") from None
+    try:
+        return _typed(values)
+    except OddscapeError as error:
+        raise OddscapeError(f"{path}: {error}") from None
+
+
 def _same(one: Any, other: Any) -> bool:
     # Options that were read back hold lists where tuples were given.
     return bool(one == other) or json.dumps(one, default=dict) == json.dumps(other, default=dict)
@@ -225,7 +244,16 @@ def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
     kinds = get_type_hints(TrainConfig)
     if unknown := sorted(values.keys() - kinds.keys()):
         raise OddscapeError(f"unknown field {', '.join(unknown)}; known: {', '.join(kinds)}")
-    return {name: _as_kind(name, value, kinds[name]) for name, value in values.items()}
+    return {
+        name: _as_size(name, value) if name in SIZES else _as_kind(name, value, kinds[name])
+        for name, value in values.items()
+    }
+
+
+def _as_size(name: str, value: Any) -> Size:
+    if not isinstance(value, str):
+        raise OddscapeError(f'{name} must be width x height, as in "320x180", not {value!r}')
+    return parse_size(value)
 
 
 def _as_kind(name: str, value: Any, kind: Any) -> Any:

@@ -19,11 +19,11 @@ from torch.utils.data import DataLoader
 from oddscape.data import Dataset
 from oddscape.environment import environment
 from oddscape.errors import OddscapeError
-from oddscape.training.losses import Batch
 from oddscape.models import save_checkpoint
-from oddscape.training.run_folder import RunFolder
 from oddscape.training.config import TrainConfig
+from oddscape.training.losses import Batch
 from oddscape.training.progress import OnStep, StepReport
+from oddscape.training.run_folder import RunFolder
 from oddscape.training.setup import (
     Order,
     load_start,

@@ -46,7 +46,8 @@ OnStep = Callable[[StepReport], None]
 
 @contextmanager
 def progress_bar(title: str, console: Console | None = None) -> Iterator[OnStep]:
-    """Show a bar of epoch, loss, pictures a second and time left; standard error is the usual console."""
+    """Show a bar of epoch, loss, pictures a second and time left on a terminal, standard error."""
+    console = console or Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -56,7 +57,7 @@ def progress_bar(title: str, console: Console | None = None) -> Iterator[OnStep]
         TextColumn("{task.fields[speed]:.1f} pictures/s"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console or Console(stderr=True)) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(title, total=None, epoch="", loss=float("nan"), speed=0.0)
 
         def show(report: StepReport) -> None:

@@ -16,11 +16,11 @@ from oddscape.data import Dataset
 from oddscape.data import open as open_dataset
 from oddscape.data.training_pictures import Negatives, TrainingPictures
 from oddscape.errors import OddscapeError
-from oddscape.training.losses import Loss, closed_set, densehybrid, dicnet
 from oddscape.models import DiCNet, create_model
 from oddscape.models.checkpoints import load_checkpoint
 from oddscape.outputs import DenseOutput
 from oddscape.training.config import TrainConfig
+from oddscape.training.losses import Loss, closed_set, densehybrid, dicnet
 
 _PROBE_SIZE = 64
 _BACKBONES = frozenset({"encoder", "backbone"})

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from oddscape.errors import OddscapeError
-from oddscape.training.losses import Batch, Loss, counts_of, loss_value, sums_of
 from oddscape.outputs import DenseOutput
+from oddscape.training.losses import Batch, Loss, counts_of, loss_value, sums_of
 
 _PRECISIONS = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -1,0 +1,122 @@
+"""One object for people with a picture."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from oddscape.data.tensors import to_tensor
+from oddscape.detector import Detector, Prediction
+from oddscape.errors import OddscapeError
+from oddscape.labels import ANOMALY_COLOUR, CITYSCAPES, label_space_of
+from oddscape.scores import SCORES
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
+
+
+def test_path_pillow_picture_and_array_are_alike(tiny_network, image, tmp_path):
+    Image.fromarray(image).save(tmp_path / "street.png")
+    detector = Detector(tiny_network(5), "energy", threshold=0.0)
+    given = (tmp_path / "street.png", str(tmp_path / "street.png"), Image.fromarray(image), image)
+    predictions = [detector.predict(picture) for picture in given]
+    for prediction in predictions:
+        np.testing.assert_array_equal(prediction.image, image)
+        np.testing.assert_array_equal(prediction.score, predictions[0].score)
+        np.testing.assert_array_equal(prediction.classes, predictions[0].classes)
+
+
+def test_a_picture_with_transparency_loses_it(tiny_network, image):
+    transparent = Image.fromarray(image).convert("RGBA")
+    np.testing.assert_array_equal(Detector(tiny_network(5)).predict(transparent).image, image)
+
+
+@torch.inference_mode()
+def test_maps_are_those_of_the_plain_computation(tiny_network, image):
+    net = tiny_network(5)
+    prediction = Detector(net, "msp").predict(image)
+    out = net(to_tensor(image))
+    assert (prediction.classes.dtype, prediction.score.dtype) == (np.uint8, np.float32)
+    np.testing.assert_array_equal(prediction.classes, out.logits.argmax(1)[0])
+    np.testing.assert_allclose(prediction.score, SCORES["msp"](out)[0], atol=1e-6)
+
+
+def test_maps_have_the_pictures_size_whatever_the_network_sees(tiny_network, image):
+    prediction = Detector(tiny_network(5), size=(64, 64)).predict(image)
+    assert prediction.score.shape == prediction.classes.shape == (32, 48)
+
+
+def test_the_network_is_put_into_evaluation_mode(tiny_network):
+    net = tiny_network(5).train()
+    Detector(net)
+    assert not net.training
+
+
+@pytest.fixture
+def prediction():
+    """One row: below, at and above the threshold."""
+    return Prediction(
+        image=np.full((1, 3, 3), 100, np.uint8),
+        classes=np.array([[0, 1, 2]], np.uint8),
+        score=np.array([[0.25, 0.5, 0.75]], np.float32),
+        threshold=0.5,
+        label_space=label_space_of(3),
+    )
+
+
+def test_only_what_exceeds_the_threshold_is_anomalous(prediction):
+    assert prediction.anomaly.tolist() == [[False, False, True]]
+    assert prediction.open_set.tolist() == [[0, 1, 3]]
+    assert prediction.open_set.dtype == np.uint8
+
+
+def test_the_overlay_blends_the_open_set_result_over_the_picture(prediction):
+    assert np.array(prediction.overlay(1.0))[0, 2].tolist() == list(ANOMALY_COLOUR)
+    assert np.array(prediction.overlay(1.0))[0, 1].tolist() == list(prediction.label_space.colours[1])
+    assert np.array(prediction.overlay(0.0)).tolist() == prediction.image.tolist()
+    half = np.array(prediction.overlay())[0, 2]
+    np.testing.assert_allclose(half, (100 + np.array(ANOMALY_COLOUR)) / 2, atol=1)
+
+
+def test_without_a_threshold_there_is_no_decision_and_the_overlay_shows_classes(tiny_network, image):
+    prediction = Detector(tiny_network(5)).predict(image)
+    for decision in ("anomaly", "open_set"):
+        with pytest.raises(ValueError, match=r"no threshold: make it with Detector\(net, score=…, threshold"):
+            getattr(prediction, decision)
+    painted = prediction.label_space.paint(prediction.classes)
+    np.testing.assert_array_equal(prediction.overlay(1.0), painted)
+
+
+def test_nineteen_classes_are_cityscapes(tiny_network):
+    assert Detector(tiny_network(19)).label_space is CITYSCAPES
+    assert Detector(tiny_network(5)).label_space.classes[4] == "class 4"
+
+
+@pytest.mark.parametrize(
+    ("score", "message"),
+    [("void", "score 'void' needs void_logits"), ("enegry", "unknown score 'enegry'; known: ")],
+)
+def test_a_score_that_cannot_be_had_fails_at_once(tiny_network, score, message):
+    with pytest.raises(OddscapeError, match=message):
+        Detector(tiny_network(5), score)
+
+
+def test_a_score_of_ones_own(tiny_network, image):
+    energy = SCORES["energy"]
+    prediction = Detector(tiny_network(5), energy).predict(image)
+    np.testing.assert_array_equal(prediction.score, Detector(tiny_network(5), "energy").predict(image).score)
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        ("nowhere.png", "no such file"),
+        (np.zeros((4, 4), np.uint8), r"expected a picture uint8 \[H, W, 3\], not uint8 \[4, 4\]"),
+        (np.zeros((4, 4, 3), np.float32), "not float32"),
+    ],
+)
+def test_what_is_no_picture_is_refused(tiny_network, picture, message):
+    with pytest.raises(OddscapeError, match=message):
+        Detector(tiny_network(5)).predict(picture)

@@ -1,0 +1,32 @@
+"""Every protocol names things that exist."""
+
+import inspect
+
+import pytest
+
+from oddscape.data import DATASETS
+from oddscape.metrics import FPR_RULES
+from oddscape.protocols import PROTOCOLS
+
+STATED = [
+    *("roadanomaly21", "roadobstacle21", "roadanomaly", "masks"),
+    *("streethazards", "streethazards-13", "camvid-heldout", "town"),
+]
+
+
+def test_the_protocols_are_these():
+    assert list(PROTOCOLS) == STATED
+
+
+def test_names_and_titles_are_unique():
+    assert [protocol.name for protocol in PROTOCOLS.values()] == STATED
+    assert len({protocol.title for protocol in PROTOCOLS.values()}) == len(STATED)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=list(PROTOCOLS))
+def test_data_set_options_and_rules_exist(protocol):
+    assert protocol.data in DATASETS
+    assert set(protocol.reader) <= set(inspect.signature(DATASETS[protocol.data]).parameters)
+    assert protocol.fpr_rule in FPR_RULES
+    assert protocol.aggregation in ("pooled", "per picture")
+    assert protocol.labels
