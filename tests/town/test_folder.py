@@ -108,7 +108,7 @@ def test_an_interrupted_write_leaves_no_picture(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OddscapeError, match="No space left"):
         make_town(tmp_path, size=SIZE, counts=COUNTS, workers=1)
     assert _files(tmp_path) == {"town.json"}
 

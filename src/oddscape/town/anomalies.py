@@ -23,7 +23,7 @@ from oddscape.town.geometry import (
     limb,
 )
 from oddscape.town.light import Colour, rgb
-from oddscape.town.noise import Floats, clouds, grain
+from oddscape.town.noise import Floats, clouds, fraction, grain
 
 
 def _bulge(s: Samples) -> Floats:
@@ -55,7 +55,8 @@ def _banded(s: Samples) -> Floats:
 def _spotted(s: Samples) -> Floats:
     pitch = np.maximum(s.width, s.height) / 6
     x, y = s.u / pitch, s.v / pitch
-    dx, dy = x % 1 - 0.3 - 0.4 * grain(x + s.seed, y), y % 1 - 0.3 - 0.4 * grain(x, y + s.seed)
+    dx = fraction(x) - 0.3 - 0.4 * grain(x + s.seed, y)
+    dy = fraction(y) - 0.3 - 0.4 * grain(x, y + s.seed)
     return _two(s, (np.hypot(dx, dy) < 0.28) * 1.0) * _bulge(s)
 
 

@@ -29,7 +29,7 @@ _ROOFS: tuple[Colour, ...] = ((0.45, 0.22, 0.17), (0.3, 0.3, 0.32), (0.38, 0.31,
 
 def _varied(rng: np.random.Generator, colour: Colour, spread: float = 0.12) -> Colour:
     gain = rng.uniform(1 - spread, 1 + spread)
-    r, g, b = (float(np.clip(c * gain * rng.uniform(0.95, 1.05), 0, 1)) for c in colour)
+    r, g, b = (min(max(c * gain * rng.uniform(0.95, 1.05), 0.0), 1.0) for c in colour)
     return (r, g, b)
 
 

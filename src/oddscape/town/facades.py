@@ -11,7 +11,7 @@ from oddscape.town import materials
 from oddscape.town.geometry import Samples
 from oddscape.town.light import rgb
 from oddscape.town.materials import chance, mix
-from oddscape.town.noise import Floats, clouds, grain, pick
+from oddscape.town.noise import Floats, clouds, fraction, grain, pick
 
 FLOOR = 3.1
 """Metres from one floor to the next."""
@@ -69,7 +69,7 @@ def _grid(s: Samples) -> _Grid:
 def _with_openings(s: Samples, wall: Floats) -> Floats:
     """Put windows, doors and shop fronts with their frames into a wall's light [n, 3]."""
     g = _grid(s)
-    aside, up = np.abs(g.x % 1 - 0.5), g.y % 1
+    aside, up = np.abs(fraction(g.x) - 0.5), fraction(g.y)
     below_top = s.v < np.floor(s.height / FLOOR) * FLOOR - 0.15
     opening = (aside < g.half) & (up > g.sill) & (up < _LINTEL) & below_top
     rim = np.maximum(0.07, s.footprint * 0.6)
@@ -88,7 +88,7 @@ def _with_openings(s: Samples, wall: Floats) -> Floats:
 def _trimmed(s: Samples, g: _Grid, light: Floats) -> Floats:
     """Add awnings over shops, a band above the ground floor and a cornice."""
     awning = g.shop & (g.y > 0.74) & (g.y < 0.93)
-    striped = s.accent * s.lit * pick(g.x * 8 % 1 < 0.5, 1.1, 0.7)[:, None]
+    striped = s.accent * s.lit * pick(fraction(g.x * 8) < 0.5, 1.1, 0.7)[:, None]
     band = pick((s.height - s.v < 0.5) | (np.abs(g.y - 1) < 0.06), 1.15, 1.0)
     band -= pick(np.abs(s.height - s.v - 0.6) < 0.1, 0.4)
     trimmed: Floats = np.where(awning[:, None], striped, light) * band[:, None]
@@ -119,8 +119,8 @@ def glass_facade(s: Samples) -> Floats:
     """A curtain wall: glass between mullions."""
     x, y = s.u / 1.5, s.v / 1.55
     thick = np.maximum(0.05, s.footprint * 0.04)
-    mullion = (x % 1 < thick) | (y % 1 < thick * 1.5)
-    spandrel = (np.floor(y) % 2 == 0) & (chance(s.seed, 6) > 0.4)
+    mullion = (fraction(x) < thick) | (fraction(y) < thick * 1.5)
+    spandrel = (fraction(np.floor(y) / 2) == 0) & (chance(s.seed, 6) > 0.4)
     light = _glass(s, grain(x + s.seed, y + s.seed) * 0.7) * (0.6 + 0.5 * s.colour)
     light = np.where(spandrel[:, None], s.colour * s.lit * 0.8, light)
     return np.where(mullion[:, None], s.accent * s.lit, light)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from oddscape.errors import OddscapeError
+from oddscape.files import written_atomically
 from oddscape.town.negatives import render_negative
 from oddscape.town.scene import render_scene
 
@@ -79,7 +80,7 @@ def make_town(
         progress: wraps the iterable of finished batches, each given as its number of pictures.
 
     Raises:
-        OddscapeError: the directory holds something else, or another town.
+        OddscapeError: the directory holds something else, or another town; the disk refuses.
     """
     counts = counts or TownCounts()
     root = Path(directory)
@@ -110,7 +111,7 @@ def make_negatives(
         progress: as in :func:`make_town`.
 
     Raises:
-        OddscapeError: the directory holds something else, or another set.
+        OddscapeError: the directory holds something else, or another set; the disk refuses.
     """
     counts = counts or NegativeCounts()
     root = Path(directory)
@@ -147,7 +148,8 @@ def _claim(root: Path, record: dict[str, Any]) -> None:
             f"{root} is not empty and holds no {_RECORD}: choose an empty folder or a new one"
         )
     root.mkdir(parents=True, exist_ok=True)
-    _write(path, lambda temporary: temporary.write_text(json.dumps(record, indent=2) + "\n"))
+    with written_atomically(path) as partial:
+        partial.write_text(json.dumps(record, indent=2) + "\n")
 
 
 def _described(record: dict[str, Any]) -> str:
@@ -227,14 +229,5 @@ def _save(path: Path, pixels: NDArray[np.uint8]) -> None:
     how: dict[str, Any] = {"format": "PNG", "compress_level": 1}
     if path.suffix == ".jpg":
         how = {"format": "JPEG", "quality": 92}
-    _write(path, lambda temporary: Image.fromarray(pixels).save(temporary, **how))
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Write under a temporary name, then rename: the file is whole or not there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_atomically(path) as partial:
+        Image.fromarray(pixels).save(partial, **how)

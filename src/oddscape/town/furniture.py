@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from oddscape.town import labels, materials
 from oddscape.town.geometry import Face, Outline, Paint, Place, Thing, box, ellipse, facing, limb
 from oddscape.town.light import Colour
-from oddscape.town.noise import Floats
+from oddscape.town.noise import Floats, fraction
 from oddscape.town.styles import Style
 
 _METALS: tuple[Colour, ...] = (
@@ -172,7 +172,7 @@ def wall(rng: np.random.Generator, style: Style, place: Place, length: float) ->
 
 def _pickets(u: Floats, v: Floats, width: float, height: float, seed: float) -> NDArray[np.bool_]:
     del width, seed
-    part = u / 0.17 % 1
+    part = fraction(u / 0.17)
     stile = (part < 0.7) & (v < height - 0.12 * np.abs(part - 0.35) / 0.35)
     solid: NDArray[np.bool_] = stile | (np.abs(v - 0.3) < 0.06) | (np.abs(v - height + 0.3) < 0.06)
     return solid
@@ -180,14 +180,15 @@ def _pickets(u: Floats, v: Floats, width: float, height: float, seed: float) -> 
 
 def _bars(u: Floats, v: Floats, width: float, height: float, seed: float) -> NDArray[np.bool_]:
     del width, seed
-    post = u / 2.4 % 1 < 0.07
-    solid: NDArray[np.bool_] = post | (u / 0.16 % 1 < 0.5) | (v > height - 0.1) | (np.abs(v - 0.15) < 0.06)
+    post = fraction(u / 2.4) < 0.07
+    bar = fraction(u / 0.16) < 0.5
+    solid: NDArray[np.bool_] = post | bar | (v > height - 0.1) | (np.abs(v - 0.15) < 0.06)
     return solid
 
 
 def _rails(u: Floats, v: Floats, width: float, height: float, seed: float) -> NDArray[np.bool_]:
     del width, seed
-    return (u / 2.0 % 1 < 0.08) | (v > height * 0.45)
+    return (fraction(u / 2.0) < 0.08) | (v > height * 0.45)
 
 
 _PAINTS: tuple[Colour, ...] = (

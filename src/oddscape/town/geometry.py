@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,10 +148,11 @@ def flat(
     cutout: Cutout | None = None,
 ) -> Face:
     """A face from an outline of (u, v) metres in the plane through ``origin`` spanned by two unit vectors."""
-    left, low = min(u for u, _ in outline), min(v for _, v in outline)
+    us, vs = zip(*outline, strict=True)
+    left, low = min(us), min(vs)
     moved = [(u - left, v - low) for u, v in outline]
     corner = _add(_add(origin, right, left), up, low)
-    width, height = max(u for u, _ in moved), max(v for _, v in moved)
+    width, height = max(us) - left, max(vs) - low
     return Face(moved, corner, right, up, paint, width, height, lift, both_sides, casts, cutout)
 
 
@@ -199,7 +201,9 @@ class Place:
 
     def footprint(self, width: float, length: float) -> list[Point]:
         """A rounded outline on the ground, ``width`` across and ``length`` along."""
-        return [self.point(width / 2 * a, 0.0, length / 2 * b) for a, b in _ROUNDED]
+        sin, cos = math.sin(self.heading), math.cos(self.heading)
+        local = ((width / 2 * a, length / 2 * b) for a, b in _ROUNDED)
+        return [(self.x + a * cos + b * sin, 0.0, self.z - a * sin + b * cos) for a, b in local]
 
 
 _ROUNDED = [
@@ -256,8 +260,13 @@ def _turned(place: Place, across: float, along: float) -> Point:
 
 def ellipse(width: float, height: float, points: int = 14, *, x: float = 0.0, y: float = 0.0) -> Outline:
     """An ellipse around (x, y) as a polygon."""
+    return [(x + width / 2 * cos, y + height / 2 * sin) for cos, sin in _circle(points)]
+
+
+@cache
+def _circle(points: int) -> Outline:
     turns = (math.tau * k / points for k in range(points))
-    return [(x + width / 2 * math.cos(t), y + height / 2 * math.sin(t)) for t in turns]
+    return [(math.cos(t), math.sin(t)) for t in turns]
 
 
 def limb(start: tuple[float, float], end: tuple[float, float], first: float, last: float) -> Outline:

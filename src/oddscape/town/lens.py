@@ -16,7 +16,8 @@ def add_haze(picture: Floats, nearness: Floats, light: Light) -> None:
     veil = np.exp(-1 / (np.maximum(nearness, 1e-4) * np.float32(light.visibility)))
     np.subtract(1, veil, out=veil)
     veil *= nearness > 0
-    picture += veil[..., None] * (rgb(light.horizon) * np.float32(0.95) - picture)
+    for plane, colour in zip(np.moveaxis(picture, -1, 0), rgb(light.horizon) * np.float32(0.95), strict=True):
+        plane += veil * (colour - plane)
 
 
 def add_mirror(picture: Floats, road: NDArray[np.bool_], camera: Camera, wetness: float) -> None:
@@ -43,5 +44,5 @@ def expose(rng: np.random.Generator, picture: Floats) -> NDArray[np.uint8]:
     toned = 1.06 * (1 - np.exp(-2.1 * light)) ** 1.05
     level = np.float32(rng.uniform(0.006, 0.022))
     noise = rng.standard_normal(picture.shape, dtype=np.float32) * level
-    picture_: NDArray[np.uint8] = np.clip((toned + noise) * 255 + 0.5, 0, 255).astype(np.uint8)
-    return picture_
+    developed: NDArray[np.uint8] = np.clip((toned + noise) * 255 + 0.5, 0, 255).astype(np.uint8, order="C")
+    return developed

@@ -11,9 +11,14 @@ from oddscape.town.noise import Floats
 Colour = tuple[float, float, float]
 
 
-def rgb(colour: Colour) -> Floats:
+def rgb(colour: Colour | Floats) -> Floats:
     """A colour as float32 [3]."""
     return np.asarray(colour, np.float32)
+
+
+def tinted(colour: Colour | Floats, strength: Floats) -> Floats:
+    """A colour in each ``strength`` [n]: RGB [n, 3], in memory plane by plane, as all colours of points."""
+    return np.multiply.outer(rgb(colour), strength).T
 
 
 @dataclass(frozen=True)
@@ -44,9 +49,9 @@ class Light:
 
     def on(self, normals: Floats) -> Floats:
         """Light on surfaces with the unit ``normals`` [n, 3]: RGB [n, 3]."""
-        direct = np.maximum(normals @ rgb(self.towards_sun), 0)[:, None]
-        sky = 0.75 + 0.25 * normals[:, 1:2]
-        return direct * rgb(self.sun) + sky * rgb(self.ambient)
+        direct = np.maximum(normals @ rgb(self.towards_sun), 0)
+        sky = 0.75 + 0.25 * normals[:, 1]
+        return tinted(self.sun, direct) + tinted(self.ambient, sky)
 
     def on_round(self, x: Floats, y: Floats) -> Floats:
         """Light on a bulging surface seen from the front.

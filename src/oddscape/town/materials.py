@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from oddscape.town.geometry import Samples
 from oddscape.town.light import rgb
-from oddscape.town.noise import Floats, clouds, detail, grain, pick
+from oddscape.town.noise import Floats, clouds, detail, fraction, grain, pick
 
 
 def chance(seed: Floats, number: int) -> Floats:
@@ -17,8 +17,8 @@ def chance(seed: Floats, number: int) -> Floats:
 
 def mix(first: Floats, second: Floats | float, amount: Floats) -> Floats:
     """Blend two colours [n, 3] by the ``amount`` [n] of the second."""
-    weight = amount[:, None]
-    return first * (1 - weight) + second * weight
+    planes = np.broadcast_to(second, first.shape).T
+    return (first.T * (1 - amount) + planes * amount).T
 
 
 def _weathering(s: Samples) -> Floats:
@@ -44,9 +44,9 @@ def plaster(s: Samples) -> Floats:
 def _courses(s: Samples, length: float, height: float) -> tuple[Floats, NDArray[np.bool_]]:
     """Tint of each brick, and where the joints are, for stretcher bond."""
     row = np.floor(s.v / height)
-    shifted = s.u / length + 0.5 * (row % 2)
+    shifted = s.u / length + fraction(row / 2)
     tint = grain(shifted + s.seed, row)
-    joint = ((shifted % 1) < 0.05 / length) | ((s.v / height % 1) < 0.03 / height)
+    joint = (fraction(shifted) < 0.05 / length) | (fraction(s.v / height) < 0.03 / height)
     return tint - 0.5, joint
 
 
@@ -73,22 +73,22 @@ def boards(s: Samples) -> Floats:
     tint = grain(plank + s.seed, s.seed) - 0.5
     veins = clouds(s.u * 6 + s.seed, s.v * 0.5) - 0.5
     fine = detail(s.footprint, 0.2)
-    gap = pick(plank % 1 < 0.14, 0.55, 1.0) * fine + (1 - fine) * 0.93
+    gap = pick(fraction(plank) < 0.14, 0.55, 1.0) * fine + (1 - fine) * 0.93
     light: Floats = s.colour * s.lit * ((1 + 0.35 * tint + 0.3 * veins) * gap)[:, None] * _weathering(s)
     return light
 
 
 def siding(s: Samples) -> Floats:
     """Horizontal weatherboards."""
-    lap = s.v / 0.25 % 1
+    lap = fraction(s.v / 0.25)
     shade = 1 - pick(lap < 0.2, 0.25) * detail(s.footprint, 0.2)
     return s.colour * s.lit * shade[:, None] * _weathering(s)
 
 
 def mesh(s: Samples) -> Floats:
     """Woven wire before a screen, between posts; the accent is the wire."""
-    diagonal = ((s.u + s.v) / 0.16 % 1 < 0.3) | ((s.u - s.v) / 0.16 % 1 < 0.3)
-    post = (s.u / 2.0 % 1 < 0.06) | (s.v > s.height - 0.08) | (s.v < 0.08)
+    diagonal = (fraction((s.u + s.v) / 0.16) < 0.3) | (fraction((s.u - s.v) / 0.16) < 0.3)
+    post = (fraction(s.u / 2.0) < 0.06) | (s.v > s.height - 0.08) | (s.v < 0.08)
     weight = np.where(post, np.float32(1), pick(diagonal, 0.8) * detail(s.footprint, 0.12) + 0.15)
     return mix(s.colour * 0.7, s.accent, weight) * s.lit
 
@@ -103,7 +103,7 @@ def tiles(s: Samples) -> Floats:
     """Roof tiles."""
     row = np.floor(s.v / 0.35)
     tint = grain(s.u / 0.3 + s.seed, row) - 0.5
-    edge = pick(s.v / 0.35 % 1 < 0.2, 0.3) * detail(s.footprint, 0.3)
+    edge = pick(fraction(s.v / 0.35) < 0.2, 0.3) * detail(s.footprint, 0.3)
     moss = clouds(s.u * 0.3 + s.seed, s.v * 0.3) - 0.5
     return s.colour * s.lit * (1 + 0.35 * tint * detail(s.footprint, 0.3) - edge + 0.4 * moss)[:, None]
 
@@ -144,7 +144,7 @@ def cloth(s: Samples) -> Floats:
     """Clothes: soft folds on a round body."""
     x = 2 * s.u / s.width - 1
     folds = clouds(s.u * 2.5 + s.seed, s.v * 1.2 + s.seed) - 0.5
-    stripes = pick((s.v / 0.12 % 1 < 0.5) & (chance(s.seed, 7) > 0.75), 0.18)
+    stripes = pick((fraction(s.v / 0.12) < 0.5) & (chance(s.seed, 7) > 0.75), 0.18)
     return s.colour * s.light.on_round(0.75 * x, 0.15 + 0 * x) * (1 + 0.7 * folds - stripes)[:, None]
 
 
@@ -173,7 +173,7 @@ def wheel(s: Samples) -> Floats:
     """A tyre with a rim of spokes; the accent is the rim."""
     x, y = 2 * s.u / s.width - 1, 2 * s.v / s.height - 1
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
-    spoke = (angle * 5 / np.pi + s.seed) % 1 < 0.6
+    spoke = fraction(angle * 5 / np.pi + s.seed) < 0.6
     rim = (radius < 0.66) & (spoke | (radius > 0.56) | (radius < 0.16))
     return np.where(rim[:, None], s.accent, rgb((0.05, 0.05, 0.055))) * s.lit
 
@@ -194,7 +194,8 @@ def sign_face(s: Samples) -> Floats:
 def board_face(s: Samples) -> Floats:
     """A direction board: a rim and lines of lettering."""
     rim = (np.minimum(s.u, s.width - s.u) < 0.07) | (np.minimum(s.v, s.height - s.v) < 0.07)
-    line = (s.v / 0.45 % 1 > 0.3) & (s.v / 0.45 % 1 < 0.7)
+    height = fraction(s.v / 0.45)
+    line = (height > 0.3) & (height < 0.7)
     word = (s.u > 0.3) & (s.u < s.width * (0.5 + 0.4 * grain(s.v / 0.45, s.seed)))
     letter = grain(s.u / 0.11 + s.seed, s.v / 0.45) > 0.3
     albedo = np.where((rim | (line & word & letter))[:, None], s.accent, s.colour)

@@ -38,8 +38,7 @@ def _cloud_table() -> Floats:
 def _look_up(table: Floats, u: Floats, v: Floats) -> Floats:
     columns = u.astype(np.int32) & (_SIDE - 1)
     rows = v.astype(np.int32) & (_SIDE - 1)
-    found: Floats = table[rows, columns]
-    return found
+    return table.take(rows * _SIDE + columns)
 
 
 def clouds(u: Floats, v: Floats) -> Floats:
@@ -56,6 +55,11 @@ def detail(footprint: Floats, size: float) -> Floats:
     """How much of a texture of ``size`` metres survives at ``footprint`` metres a pixel, in [0, 1]."""
     values: Floats = np.clip(1.5 - footprint * (1.5 / size), 0, 1)
     return values
+
+
+def fraction(values: Floats) -> Floats:
+    """What ``values % 1`` gives, to the bit, and many times faster."""
+    return values - np.floor(values)
 
 
 def pick(mask: NDArray[np.bool_], yes: float, no: float = 0.0) -> Floats:

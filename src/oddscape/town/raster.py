@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,9 @@ _SHADOWED = 60.0  # metres; beyond, shadows are too thin to be seen
 Polygon = NDArray[np.float64]
 _NOTHING: Polygon = np.empty((0, 2))
 
+Corners = tuple[NDArray[np.float64], NDArray[np.intp]]
+"""Points [P, 3] of many polygons in one array, and where each polygon's points start, [F + 1]."""
+
 
 @dataclass(frozen=True, eq=False)
 class Seen:
@@ -36,48 +41,64 @@ class Seen:
     planes: Floats
 
 
-def _corners(faces: list[Face]) -> tuple[Polygon, NDArray[np.intp]]:
+def corners_of(faces: list[Face]) -> Corners:
     """Corners [P, 3] of all faces in one array, and where each face's corners start, [F + 1]."""
     counts = [len(face.outline) for face in faces]
-    uv = np.array([point for face in faces for point in face.outline])
-    owner = np.repeat(np.arange(len(faces)), counts)
-    frames = np.array([(face.origin, face.right, face.up) for face in faces])[owner]
+    uv = _numbers(point for face in faces for point in face.outline).reshape(-1, 2)
+    frames = _frames(faces)[np.repeat(np.arange(len(faces)), counts)]
     points = frames[:, 0] + uv[:, :1] * frames[:, 1] + uv[:, 1:] * frames[:, 2]
     return points, np.concatenate([[0], np.cumsum(counts)])
 
 
+def _frames(faces: list[Face]) -> NDArray[np.float64]:
+    """Origin, right and up of each face, [F, 3, 3]."""
+    vectors = _numbers(vector for face in faces for vector in (face.origin, face.right, face.up))
+    return vectors.reshape(-1, 3, 3)
+
+
+def _numbers(tuples: Iterable[tuple[float, ...]]) -> NDArray[np.float64]:
+    """The numbers of all ``tuples`` in a row; much faster than ``np.array`` of many small ones."""
+    return np.fromiter(chain.from_iterable(tuples), np.float64)
+
+
 def _cut_near(points: Polygon) -> Polygon:
     """The part of a polygon that lies beyond the near plane (Sutherland–Hodgman)."""
-    kept: list[Polygon] = []
-    for p, q in zip(points, np.roll(points, -1, axis=0), strict=True):
+    kept: list[list[float]] = []
+    corners = points.tolist()
+    for p, q in zip(corners, corners[1:] + corners[:1], strict=True):
         if p[2] >= _NEAR:
             kept.append(p)
         if (p[2] >= _NEAR) != (q[2] >= _NEAR):
-            kept.append(p + (_NEAR - p[2]) / (q[2] - p[2]) * (q - p))
+            part = (_NEAR - p[2]) / (q[2] - p[2])
+            kept.append([start + part * (end - start) for start, end in zip(p, q, strict=True)])
     return np.array(kept).reshape(-1, 3)
 
 
-def _projected(points: Polygon, starts: NDArray[np.intp], camera: Camera) -> list[Polygon]:
+def _projected(corners: Corners, camera: Camera) -> list[Polygon]:
     """Columns and rows of each polygon's corners; none where nothing of it can be seen."""
+    points, starts = corners
     ahead = np.maximum(points[:, 2], _NEAR)
     pixels = camera.project(np.concatenate([points[:, :2], ahead[:, None]], axis=1))
-    nearest = np.minimum.reduceat(points[:, 2], starts[:-1])
+    nearest, farthest = (f.reduceat(points[:, 2], starts[:-1]) for f in (np.minimum, np.maximum))
     low, high = np.minimum.reduceat(pixels, starts[:-1]), np.maximum.reduceat(pixels, starts[:-1])
     height, width = camera.size
     outside = (low[:, 0] >= width) | (low[:, 1] >= height) | (high[:, 0] <= 0) | (high[:, 1] <= 0)
     tiny = (high - low).max(axis=1) < _TINY
-    whole, gone = nearest >= _NEAR, (nearest >= _NEAR) & (outside | tiny)
-    polygons = np.split(pixels, starts[1:-1])
-    for index in np.flatnonzero(gone):
-        polygons[index] = _NOTHING
-    for index in np.flatnonzero(~whole):
-        cut = _cut_near(points[starts[index] : starts[index + 1]])
+    whole = nearest >= _NEAR
+    gone = (whole & (outside | tiny)) | (farthest < _NEAR)
+    limits = starts.tolist()
+    polygons = [
+        _NOTHING if hidden else pixels[start:end]
+        for hidden, start, end in zip(gone.tolist(), limits[:-1], limits[1:], strict=True)
+    ]
+    for index in np.flatnonzero(~(whole | gone)).tolist():
+        cut = _cut_near(points[limits[index] : limits[index + 1]])
         polygons[index] = camera.project(cut) if len(cut) >= 3 else _NOTHING
     return polygons
 
 
 def _planes(faces: list[Face], camera: Camera) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    frames = np.array([(face.right, face.up, face.origin) for face in faces]).transpose(0, 2, 1)
+    frames = _frames(faces)[:, [1, 2, 0]].transpose(0, 2, 1)
     frames[:, 1, 2] -= camera.height
     volume = np.linalg.det(frames)
     both = np.array([face.both_sides for face in faces])
@@ -92,14 +113,19 @@ def _fill(shape: tuple[int, int], polygon: Polygon) -> NDArray[np.bool_]:
     return np.frombuffer(mask.tobytes(), np.bool_).reshape(shape)
 
 
-def _window(polygon: Polygon, size: tuple[int, int]) -> tuple[slice, slice] | None:
-    columns_, rows_ = polygon.T.tolist()
-    rows = slice(max(int(min(rows_)), 0), min(int(max(rows_)) + 2, size[0]))
-    columns = slice(max(int(min(columns_)), 0), min(int(max(columns_)) + 2, size[1]))
-    return None if rows.start >= rows.stop or columns.start >= columns.stop else (rows, columns)
+def _windows(polygons: list[Polygon], size: tuple[int, int]) -> list[tuple[slice, slice]]:
+    """Rows and columns that each polygon covers."""
+    points = np.concatenate([_NOTHING, *polygons])[:, ::-1]
+    starts = np.cumsum([0, *(len(polygon) for polygon in polygons)])[:-1]
+    first = np.maximum(np.minimum.reduceat(points, starts).astype(int), 0)
+    after = np.clip(np.maximum.reduceat(points, starts).astype(int) + 2, 0, size)
+    return [
+        (slice(top, bottom), slice(left, right))
+        for (top, left), (bottom, right) in zip(first.tolist(), after.tolist(), strict=True)
+    ]
 
 
-def rasterise(faces: list[Face], camera: Camera) -> Seen:
+def rasterise(faces: list[Face], corners: Corners, camera: Camera) -> Seen:
     """Find the nearest face behind every pixel; the ground hides what lies below it."""
     height, width = camera.size
     below = (np.arange(height) + 0.5 - camera.horizon) / (camera.focal * camera.height)
@@ -109,9 +135,11 @@ def rasterise(faces: list[Face], camera: Camera) -> Seen:
     pixels = _Pixels(
         np.arange(width, dtype=np.float32) + 0.5, np.arange(height, dtype=np.float32)[:, None] + 0.5
     )
-    for index, polygon in enumerate(_projected(*_corners(faces), camera)):
-        if shown[index] and len(polygon):
-            _draw(index, faces[index], polygon, seen, pixels)
+    polygons = _projected(corners, camera)
+    drawn = [index for index in np.flatnonzero(shown).tolist() if len(polygons[index])]
+    windows = _windows([polygons[index] for index in drawn], camera.size)
+    for index, window in zip(drawn, windows, strict=True):
+        _draw(index, faces[index], polygons[index], window, seen, pixels)
     return seen
 
 
@@ -123,19 +151,18 @@ class _Pixels:
     y: Floats
 
 
-def _draw(index: int, face: Face, polygon: Polygon, seen: Seen, pixels: _Pixels) -> None:
-    window = _window(polygon, (len(pixels.y), len(pixels.x)))
-    if window is None:
-        return
+def _draw(
+    index: int, face: Face, polygon: Polygon, window: tuple[slice, slice], seen: Seen, pixels: _Pixels
+) -> None:
     rows, columns = window
-    mask = _fill(
-        (rows.stop - rows.start, columns.stop - columns.start),
-        polygon - [columns.start + 0.5, rows.start + 0.5],
-    )
     x, y = pixels.x[columns], pixels.y[rows]
     to_u, to_v, to_near = seen.planes[index]
     near = (to_near[0] * x) + (to_near[1] * y + to_near[2])
-    ahead = mask & (near * np.float32(face.lift) > seen.nearness[window])
+    lifted, nearest = near * np.float32(face.lift), seen.nearness[window]
+    ahead = lifted > nearest
+    if not ahead.any():
+        return
+    ahead &= _fill(ahead.shape, polygon - [columns.start + 0.5, rows.start + 0.5])
     if face.cutout is not None:
         depth = 1 / np.maximum(near, 1e-6)
         u, v = (
@@ -144,46 +171,49 @@ def _draw(index: int, face: Face, polygon: Polygon, seen: Seen, pixels: _Pixels)
         )
         ahead &= face.cutout(u, v, face.width, face.height, face.paint.seed)
     np.copyto(seen.face[window], index, where=ahead)
-    np.copyto(seen.nearness[window], near * np.float32(face.lift), where=ahead)
+    np.copyto(nearest, lifted, where=ahead)
 
 
 def shade(
     wanted: NDArray[np.bool_], seen: Seen, faces: list[Face], light: Light, focal: float, picture: Floats
 ) -> None:
     """Paint the light that leaves the seen faces into ``picture``, [H, W, 3], where it is ``wanted``."""
-    rows, columns = np.nonzero(wanted)
-    owner = seen.face[rows, columns]
+    spots = np.flatnonzero(wanted)
+    owner = seen.face.take(spots)
     materials: dict[Material, int] = {}
-    kinds = np.array([materials.setdefault(face.paint.material, len(materials)) for face in faces])
-    table = _FaceTable(faces, light)
-    kind = kinds[owner]
-    for material, number in materials.items():
-        chosen = np.flatnonzero(kind == number)
+    kinds = [materials.setdefault(face.paint.material, len(materials)) for face in faces]
+    table = _FaceTable(faces, seen, light)
+    kind = np.array(kinds, np.uint8).take(owner)
+    by_material = np.split(np.argsort(kind, kind="stable"), np.cumsum(np.bincount(kind))[:-1])
+    for material, chosen in zip(materials, by_material, strict=False):
         if len(chosen):
-            y, x = rows[chosen], columns[chosen]
-            picture[y, x] = material(table.samples(owner[chosen], x, y, seen, focal))
+            there = spots[chosen]
+            put(picture, there, material(table.samples(there, owner[chosen], focal)))
+
+
+def put(picture: Floats, spots: NDArray[np.intp], colours: Floats) -> None:
+    """Set ``spots`` [n] of ``picture`` [H, W, 3] or [N, 3], counted row by row, to ``colours`` [n, 3]."""
+    for plane, values in zip(np.moveaxis(picture, -1, 0), colours.T, strict=True):
+        plane.put(spots, values)
 
 
 class _FaceTable:
-    """Attributes of all faces as arrays, to be picked by pixel."""
+    """Attributes of all faces, one in each row, to be picked by pixel."""
 
-    def __init__(self, faces: list[Face], light: Light) -> None:
-        self._numbers = np.array([(f.width, f.height, f.paint.seed) for f in faces], np.float32)
-        self._colours = np.array([(f.paint.colour, f.paint.accent) for f in faces], np.float32)
-        rights = np.array([f.right for f in faces], np.float32)
-        ups = np.array([f.up for f in faces], np.float32)
-        self._lit = light.on(np.cross(ups, rights).astype(np.float32)).astype(np.float32)
-        self._light = light
+    def __init__(self, faces: list[Face], seen: Seen, light: Light) -> None:
+        paints = ((f.width, f.height, f.paint.seed, *f.paint.colour, *f.paint.accent) for f in faces)
+        frames = _frames(faces).astype(np.float32)
+        lit = light.on(np.cross(frames[:, 2], frames[:, 1]))
+        columns = [seen.planes.reshape(-1, 9), _numbers(paints).reshape(-1, 9).astype(np.float32), lit]
+        self._rows = np.ascontiguousarray(np.concatenate(columns, axis=1).T)
+        self._width, self._light = seen.face.shape[1], light
 
-    def samples(
-        self, owner: NDArray[np.int32], x: NDArray[np.intp], y: NDArray[np.intp], seen: Seen, focal: float
-    ) -> Samples:
-        planes = seen.planes[owner]
-        px, py = x.astype(np.float32) + 0.5, y.astype(np.float32) + 0.5
-        u, v, near = (planes[:, k, 0] * px + planes[:, k, 1] * py + planes[:, k, 2] for k in range(3))
+    def samples(self, spots: NDArray[np.intp], owner: NDArray[np.int32], focal: float) -> Samples:
+        y, x = (part.astype(np.float32) + 0.5 for part in np.divmod(spots, self._width))
+        rows = self._rows.take(owner, axis=1)
+        u, v, near = (a * x + b * y + c for a, b, c in rows[:9].reshape(3, 3, -1))
         depth = 1 / np.maximum(near, 1e-6)
-        width, height, seed = self._numbers[owner].T
-        colours = self._colours[owner]
+        width, height, seed = rows[9:12]
         return Samples(
             np.clip(u * depth, 0, width),
             np.clip(v * depth, 0, height),
@@ -191,10 +221,10 @@ class _FaceTable:
             height,
             depth / np.float32(focal),
             seed,
-            colours[:, 0],
-            colours[:, 1],
-            self._lit[owner],
-            self._light,
+            colour=rows[12:15].T,
+            accent=rows[15:18].T,
+            lit=rows[18:21].T,
+            light=self._light,
         )
 
 
@@ -211,24 +241,24 @@ class Shadows:
     stood: NDArray[np.uint8]
 
 
-def cast_shadows(content: Thing, camera: Camera, light: Light) -> Shadows:
+def cast_shadows(content: Thing, corners: Corners, camera: Camera, light: Light) -> Shadows:
     """Throw the outlines of all faces along the sun's rays, and darken the ground beneath things."""
-    points, starts = _corners([face for face in content.faces if face.casts and face.origin[2] < _SHADOWED])
-    away = np.array(light.towards_sun)
-    thrown = points - points[:, 1:2] / away[1] * away
-    stood = np.array([point for contact in content.contacts for point in contact])
-    stood_starts = np.concatenate([[0], np.cumsum([len(contact) for contact in content.contacts])])
+    (points, starts), away = corners, np.array(light.towards_sun)
+    thrown = _projected((points - points[:, 1:2] / away[1] * away, starts), camera)
+    casting = [face.casts and face.origin[2] < _SHADOWED for face in content.faces]
+    stood = _numbers(point for contact in content.contacts for point in contact).reshape(-1, 3)
+    stood_starts = np.cumsum([0, *(len(contact) for contact in content.contacts)])
     pixel = camera.size[0] / 360
     return Shadows(
-        _ground_mask(thrown, starts, camera, 1.2 * pixel),
-        _ground_mask(stood, stood_starts, camera, 4 * pixel),
+        _ground_mask(compress(thrown, casting), camera, 1.2 * pixel),
+        _ground_mask(_projected((stood, stood_starts), camera), camera, 4 * pixel),
     )
 
 
-def _ground_mask(points: Polygon, starts: NDArray[np.intp], camera: Camera, blur: float) -> NDArray[np.uint8]:
+def _ground_mask(polygons: Iterable[Polygon], camera: Camera, blur: float) -> NDArray[np.uint8]:
     mask = Image.new("L", (camera.size[1], camera.size[0]))
     draw = ImageDraw.Draw(mask)
-    for polygon in _projected(points, starts, camera):
+    for polygon in polygons:
         if len(polygon):
             draw.polygon(polygon.ravel().tolist(), fill=255)
     return np.asarray(mask.filter(ImageFilter.BoxBlur(blur)))

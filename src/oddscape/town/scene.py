@@ -12,7 +12,7 @@ from oddscape.town.ground import Setting, draw_ground
 from oddscape.town.layout import fill
 from oddscape.town.lens import add_haze, add_mirror, expose
 from oddscape.town.noise import Floats
-from oddscape.town.raster import cast_shadows, rasterise, shade
+from oddscape.town.raster import cast_shadows, corners_of, rasterise, shade
 from oddscape.town.sky import draw_sky
 from oddscape.town.street import draw_street
 from oddscape.town.styles import STYLES
@@ -54,9 +54,8 @@ def render_scene(
     setting = Setting(camera, street, style, light, float(rng.integers(1, 400)))
     content = fill(rng, street, style, with_anomalies=town in TEST_TOWNS)
     picture, raw = _draw(setting, content, factor)
-    return expose(rng, _reduced(picture, factor)), np.ascontiguousarray(
-        raw[factor - 1 :: factor, factor - 1 :: factor]
-    )
+    coarse = slice(factor - 1, None, factor)
+    return expose(rng, _reduced(picture, factor)), np.ascontiguousarray(raw[coarse, coarse])
 
 
 def _reduced(picture: Floats, factor: int) -> Floats:
@@ -75,13 +74,16 @@ def _draw_camera(rng: np.random.Generator, size: tuple[int, int]) -> Camera:
 def _draw(setting: Setting, content: Thing, factor: int) -> tuple[Floats, NDArray[np.uint8]]:
     """Light [H, W, 3] and raw labels [H, W] of a whole picture."""
     camera, light = setting.camera, setting.light
-    picture, raw = np.zeros((*camera.size, 3), np.float32), np.full(camera.size, labels.BACKGROUND, np.uint8)
+    # Plane by plane in memory: arithmetic then runs along the rows, not over three colours at a time.
+    picture = np.zeros((3, *camera.size), np.float32).transpose(1, 2, 0)
+    raw = np.full(camera.size, labels.BACKGROUND, np.uint8)
     sky = draw_sky(camera, light, setting.seed)
     picture[: len(sky)] = sky
-    seen = rasterise(content.faces, camera)
+    corners = corners_of(content.faces)
+    seen = rasterise(content.faces, corners, camera)
     wanted = _sampled(seen.face, factor)
     ground, things = (seen.face < 0) & (seen.nearness > 0), seen.face >= 0
-    draw_ground(wanted & ground, cast_shadows(content, camera, light), setting, picture, raw)
+    draw_ground(wanted & ground, cast_shadows(content, corners, camera, light), setting, picture, raw)
     shade(wanted & things, seen, content.faces, light, camera.focal, picture)
     if factor > 1:
         _copy_unsampled(picture, wanted, ground | things)
@@ -110,4 +112,4 @@ def _copy_unsampled(picture: Floats, wanted: NDArray[np.bool_], drawn: NDArray[n
             (slice(start, None, 2), slice(start, None, 2)),
         )
         missing = drawn[here] & ~wanted[here]
-        picture[here][missing] = picture[there][missing]
+        np.copyto(picture[here], picture[there], where=missing[..., None])
