@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +14,8 @@ from oddscape.report.columns import Column, pixel_columns, segmentation_columns
 from oddscape.report.sections import Section, sections
 from oddscape.report.wording import protocol_facts
 from oddscape.results import Results
+
+_FIGURE_WIDTH = len("12.34")
 
 
 def results_table(results: Sequence[Results]) -> Table:
@@ -34,14 +37,20 @@ def results_table(results: Sequence[Results]) -> Table:
     section = parts[0]
     columns = [*pixel_columns(section.protocol.aggregation), *segmentation_columns(section.rows)]
     title = Text(section.protocol.title, style="bold")
+    # Laid out to be read in a terminal of 80 columns: narrow headings, no frame, names fold before figures.
     table = Table(title=title, caption=_caption(section, columns), caption_justify="left")
+    table.box, table.padding = box.SIMPLE_HEAD, (0, 0)
     for heading in ("model", "score"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("saw outliers")
+        table.add_column(heading, overflow="fold")
+    table.add_column("saw\nout-\nliers", no_wrap=True, min_width=5)
     for column in columns:
-        table.add_column(column.name, justify="right", no_wrap=True)
+        table.add_column(_narrow(column.name), justify="right", no_wrap=True, min_width=_FIGURE_WIDTH)
     _add_rows(table, section, columns)
     return table
+
+
+def _narrow(heading: str) -> str:
+    return heading.replace(" ", "\n").replace("-", "-\n")
 
 
 def _add_rows(table: Table, section: Section, columns: list[Column]) -> None:

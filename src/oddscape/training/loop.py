@@ -62,7 +62,9 @@ def train(config: TrainConfig, on_step: OnStep = lambda _: None, net: nn.Module 
 
 def _train(config: TrainConfig, on_step: OnStep, net: nn.Module | None) -> nn.Module:
     accelerator = Accelerator(
-        mixed_precision="no", kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)]
+        mixed_precision="no",
+        cpu=not torch.accelerator.is_available(),  # unless told, it leaves processes on CPUs to themselves
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
     device, process, main = accelerator.device, accelerator.process_index, accelerator.is_main_process
 
