@@ -83,7 +83,9 @@ def test_the_overlay_blends_the_open_set_result_over_the_picture(prediction):
 def test_without_a_threshold_there_is_no_decision_and_the_overlay_shows_classes(tiny_network, image):
     prediction = Detector(tiny_network(5)).predict(image)
     for decision in ("anomaly", "open_set"):
-        with pytest.raises(ValueError, match=r"no threshold: make it with Detector\(net, score=…, threshold"):
+        with pytest.raises(
+            OddscapeError, match=r"no threshold: make it with Detector\(net, score=…, threshold"
+        ):
             getattr(prediction, decision)
     painted = prediction.label_space.paint(prediction.classes)
     np.testing.assert_array_equal(prediction.overlay(1.0), painted)

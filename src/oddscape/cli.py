@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from cyclopts import App, Parameter
 from rich.console import Console
@@ -33,12 +34,19 @@ _GROUPS = {
     "train": ("Train a network: closed-set, densehybrid or dicnet.", ("closed-set", "densehybrid", "dicnet")),
     "town": ("Make the synthetic town.", ("make",)),
 }
+# What training does by default, or a file asks for, can be turned off, as by --no-flip.
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "train": {
+        "config": from_file,
+        "default_parameter": Parameter(negative_iterable="", negative_bool="no-"),
+    }
+}
 
 # Commands are named by where they are: a module is imported when its command runs or shows its help.
 for _name, _help in _COMMANDS.items():
     app.command(f"oddscape.commands.{_name}:{_name}", name=_name, help=_help)
 for _group, (_help, _members) in _GROUPS.items():
-    _sub = App(name=_group, help=_help, config=from_file if _group == "train" else None)
+    _sub = App(name=_group, help=_help, **_SETTINGS.get(_group, {}))
     for _name in _members:
         _sub.command(f"oddscape.commands.{_group}:{_name.replace('-', '_')}", name=_name)
     app.command(_sub)

@@ -2,48 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from oddscape.data import read_image, resize_image
-from oddscape.data.tensors import to_tensor
-from oddscape.inference import Postprocessed, postprocess
+from oddscape.data import read_image
+from oddscape.errors import OddscapeError
+from oddscape.inference import run_network
 from oddscape.labels import LabelSpace, label_space_of
-from oddscape.models import output_fields
-from oddscape.outputs import DenseOutput
+from oddscape.models import probe
 from oddscape.scores import Score, pick_scores
 from oddscape.sizes import Size
-
-
-@torch.inference_mode()
-def run_network(
-    net: nn.Module,
-    image: NDArray[np.uint8],
-    scores: Mapping[str, Score],
-    *,
-    size: Size | None = None,
-    output_size: Size | None = None,
-) -> Postprocessed:
-    """Show one picture to a network and compute its class map and scores by the fused path.
-
-    Args:
-        net: a network in evaluation mode.
-        image: uint8 [H, W, 3].
-        scores: the scores by name.
-        size: (H, W) at which the network sees the picture; None: its own.
-        output_size: (H, W) of the maps; None: the picture's own.
-    """
-    device = next(net.parameters()).device
-    seen = image if size is None else resize_image(image, size)
-    out: DenseOutput = net(to_tensor(seen).to(device))
-    return postprocess(replace(out, size=output_size or image.shape[:2]), scores)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +42,10 @@ class Prediction:
         """Where the score exceeds the threshold, bool [H, W].
 
         Raises:
-            ValueError: the detector was given no threshold.
+            OddscapeError: the detector was given no threshold.
         """
         if self.threshold is None:
-            raise ValueError(
+            raise OddscapeError(
                 "this detector has no threshold: make it with Detector(net, score=…, threshold=…)"
             )
         return self.score > self.threshold
@@ -113,10 +86,11 @@ class Detector:
         label_space: LabelSpace | None = None,
     ) -> None:
         self.net = net.eval()
-        self.score = pick_scores([score], output_fields(net))[score] if isinstance(score, str) else score
+        out = probe(net)
+        self.score = pick_scores([score], out.fields)[score] if isinstance(score, str) else score
         self.threshold = threshold
         self.size = size
-        self.label_space = label_space or label_space_of(int(net.num_classes))  # type: ignore[arg-type]
+        self.label_space = label_space or label_space_of(out.num_classes)
 
     def predict(self, picture: str | Path | Image.Image | NDArray[np.uint8]) -> Prediction:
         """Score one picture: a path, a Pillow image, or an array uint8 [H, W, 3] in RGB.

@@ -12,11 +12,11 @@ from torch import nn
 
 from oddscape import data as data_sets
 from oddscape.data import Dataset, resize_mask
-from oddscape.detector import run_network
 from oddscape.environment import environment
+from oddscape.inference import run_network
 from oddscape.labels import LabelSpace
 from oddscape.metrics import PixelResult, SegmentationResult
-from oddscape.models import output_fields
+from oddscape.models import probe
 from oddscape.protocols import Protocol
 from oddscape.results import Results
 from oddscape.scenes import Scene
@@ -63,11 +63,11 @@ def evaluate(
             two before the first picture is read.
     """
     started = time.perf_counter()
-    fields = output_fields(net)
-    chosen = pick_scores(list(scores), fields)
+    out = probe(net)
+    chosen = pick_scores(list(scores), out.fields)
     protocol, overrides = override(protocol, evaluation_size, reader or {})
     dataset = data_sets.open(protocol.data, data, **protocol.reader)
-    tally = Tally(net, dataset, protocol, chosen, outlier_trained=_OUTLIER_HEAD in fields)
+    tally = Tally(out.num_classes, dataset, protocol, chosen, outlier_trained=_OUTLIER_HEAD in out.fields)
     net.eval()
     for scene in progress(dataset):
         truth = evaluation_truth(scene, protocol)

@@ -10,11 +10,11 @@ from torch import nn
 
 from oddscape import data as data_sets
 from oddscape.data import Dataset, resize_image
-from oddscape.detector import run_network
 from oddscape.evaluation import evaluation_truth
 from oddscape.illustrations import Illustration
+from oddscape.inference import run_network
 from oddscape.labels import label_space_of
-from oddscape.models import output_fields
+from oddscape.models import probe
 from oddscape.results import Results, ScoreResult
 from oddscape.scores import pick_scores
 
@@ -51,7 +51,8 @@ def _illustration(
     scene = evaluation_truth(dataset[index], results.protocol)
     assert scene.anomaly is not None, "evaluate refuses scenes without anomaly truth"
     height, width = scene.anomaly.shape
-    scores = pick_scores([shown.score], output_fields(net))
+    out = probe(net)
+    scores = pick_scores([shown.score], out.fields)
     result = run_network(net, scene.image, scores, size=results.inference_size, output_size=(height, width))
     return Illustration(
         name=scene.name,
@@ -60,7 +61,7 @@ def _illustration(
         average_precision=shown.picture_average_precision[index],
         rank=rank,
         threshold=_threshold(shown, scene.fold),
-        label_space=dataset.label_space or label_space_of(int(net.num_classes)),  # type: ignore[arg-type]
+        label_space=dataset.label_space or label_space_of(out.num_classes),
         image=resize_image(scene.image, (height, width)),
         classes=result.classes[0].cpu().numpy(),
         score=result.scores[shown.score][0].cpu().numpy(),

@@ -14,12 +14,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from oddscape.data import resize_image
+from oddscape.data.tensors import to_tensor
 from oddscape.outputs import DenseOutput, NativeMaps
 from oddscape.scores import Score
+from oddscape.sizes import Size
 
-BAND_ROWS = 16
+BAND_ROWS = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +39,30 @@ class Postprocessed:
 
 
 @torch.inference_mode()
+def run_network(
+    net: nn.Module,
+    image: NDArray[np.uint8],
+    scores: Mapping[str, Score],
+    *,
+    size: Size | None = None,
+    output_size: Size | None = None,
+) -> Postprocessed:
+    """Show one picture to a network and compute its class map and scores by the fused path.
+
+    Args:
+        net: a network in evaluation mode.
+        image: uint8 [H, W, 3].
+        scores: the scores by name.
+        size: (H, W) at which the network sees the picture; None: its own.
+        output_size: (H, W) of the maps; None: the picture's own.
+    """
+    device = next(net.parameters()).device
+    seen = image if size is None else resize_image(image, size)
+    out: DenseOutput = net(to_tensor(seen).to(device))
+    return postprocess(replace(out, size=output_size or image.shape[:2]), scores)
+
+
+@torch.inference_mode()
 def postprocess(out: DenseOutput, scores: Mapping[str, Score], band_rows: int = BAND_ROWS) -> Postprocessed:
     """Compute the class map and several scores at picture size without full-size logits in memory.
 
@@ -44,7 +71,7 @@ def postprocess(out: DenseOutput, scores: Mapping[str, Score], band_rows: int = 
     Args:
         out: the network's output.
         scores: the scores by name; those that are not per pixel are computed whole.
-        band_rows: rows of a band; 16 keep 19 classes at 2048 columns within the cache of two cores.
+        band_rows: rows of a band; 24 keep 19 classes at 2048 columns within the cache of two cores.
     """
     device, shape = out.native.logits.device, (len(out.native.logits), *out.size)
     classes = torch.empty(shape, dtype=torch.uint8, device=device)
@@ -87,10 +114,11 @@ class _BandUpsampler:
     def _upsample(self, maps: Tensor, rows: slice) -> Tensor:
         low, high, blend = self.rows[maps.shape[-2]]
         native = slice(int(low[rows.start]), int(high[rows.stop - 1]) + 1)
-        wide = F.interpolate(
-            maps[:, native].float(), self.out.size[1], mode="linear", align_corners=self.out.align_corners
-        )
-        return torch.matmul(blend[rows, native], wide).unsqueeze(0)
+        # Rows first: interpolate takes half the time so, and the blend is a single matrix product.
+        narrow = maps[:, native].float().transpose(0, 1)
+        wide = F.interpolate(narrow, self.out.size[1], mode="linear", align_corners=self.out.align_corners)
+        band = torch.mm(blend[rows, native], wide.flatten(1)).view(-1, *wide.shape[1:])
+        return band.transpose(0, 1).unsqueeze(0)
 
 
 def _row_blend(height: int, out: DenseOutput) -> tuple[NDArray[np.intp], NDArray[np.intp], Tensor]:

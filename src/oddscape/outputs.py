@@ -99,6 +99,11 @@ class DenseOutput:
         return upsample(maps, self.size, align_corners=self.align_corners)
 
     @property
+    def num_classes(self) -> int:
+        """Number of known classes, K."""
+        return self.native.logits.shape[1]
+
+    @property
     def fields(self) -> frozenset[str]:
         """Names of the native maps that this output holds."""
         return frozenset(f.name for f in fields(self.native) if getattr(self.native, f.name) is not None)

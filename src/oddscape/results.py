@@ -76,7 +76,7 @@ class ScoreResult:
         saw_outliers: whether the network it reads was trained with outlier data.
         pooled: figures over all pixels of all pictures.
         per_picture: mean figures over the pictures that hold both kinds of pixel.
-        threshold: the score above which (s > δ) 95 % of the pooled anomalous pixels lie, by the FPR95 rule.
+        threshold: the score t at which the pixels with s ≥ t have the pooled FPR95, by the protocol's rule.
         picture_average_precision: AP of each picture, in the order of ``Results.pictures``; NaN where the
             picture does not hold both kinds.
         curves: for the report.

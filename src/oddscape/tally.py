@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from oddscape.data import Dataset
 from oddscape.errors import OddscapeError
@@ -31,7 +30,7 @@ class Tally:
     """All accumulators of one evaluation: pixels and open set for each score, the closed set once.
 
     Args:
-        net: the network, for its number of classes.
+        num_classes: number of classes that the network knows.
         dataset: what it is evaluated on.
         protocol: the rules.
         scores: the scores by name.
@@ -43,7 +42,7 @@ class Tally:
 
     def __init__(
         self,
-        net: nn.Module,
+        num_classes: int,
         dataset: Dataset,
         protocol: Protocol,
         scores: Mapping[str, Score],
@@ -51,9 +50,9 @@ class Tally:
         outlier_trained: bool,
     ) -> None:
         space = dataset.label_space
-        if space is not None and space.num_classes != net.num_classes:
+        if space is not None and space.num_classes != num_classes:
             raise OddscapeError(
-                f"the network knows {net.num_classes} classes, {space.name!r} has {space.num_classes}: "
+                f"the network knows {num_classes} classes, {space.name!r} has {space.num_classes}: "
                 f"{', '.join(space.classes)}"
             )
         self.space = space

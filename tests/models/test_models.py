@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from oddscape.errors import OddscapeError
-from oddscape.models import MODELS, create_model, output_fields
+from oddscape.models import MODELS, create_model, probe
 from oddscape.models.pyramid import pool_to_grid
 
 
@@ -18,7 +18,7 @@ def test_any_size_gives_maps_at_the_pictures_size(name, size):
     assert net.num_classes == 5
     assert out.logits.shape == (2, 5, *size)
     assert out.logits.dtype == torch.float32
-    assert out.fields == output_fields(net)
+    assert out.fields == probe(net).fields
 
 
 @pytest.mark.parametrize("name", MODELS)

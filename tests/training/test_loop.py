@@ -2,6 +2,9 @@ import errno
 import io
 import json
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 from PIL import Image
 from rich.console import Console
+from safetensors.torch import load_file
 from torch import nn
 
 from oddscape.data.training_pictures import TrainingPictures
@@ -391,6 +395,28 @@ def test_accumulating_trains_like_the_whole_batch_where_batch_norms_are_frozen(h
     for name in one:
         torch.testing.assert_close(one[name], other[name], rtol=1e-3, atol=1e-4)
     assert torch.equal(one["encoder.1.running_mean"], torch.zeros(8))
+
+
+def test_two_processes_train_like_one(hybrid, tmp_path):
+    alone = replace(hybrid, freeze_batch_norm=True, learning_rate=1e-3)
+    together = replace(alone, out=tmp_path / "together")
+    train(alone)
+    (tmp_path / "settings.toml").write_text(together.to_toml())
+    launch = "-m torch.distributed.run --standalone --nproc-per-node 2 -m oddscape train densehybrid --config"
+    done = subprocess.run(
+        [sys.executable, *launch.split(), tmp_path / "settings.toml"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads((together.out / "environment.json").read_text())["processes"] == 2
+    one, two = (load_file(config.out / "weights.safetensors") for config in (alone, together))
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], rtol=1e-3, atol=1e-4)
+    logs = [RunFolder(config.out).log() for config in (alone, together)]
+    assert [line["loss"] for line in logs[1]] == pytest.approx([line["loss"] for line in logs[0]], rel=1e-3)
 
 
 def test_an_epoch_shows_each_picture_once_and_processes_share_each_step():

@@ -14,7 +14,7 @@ def models(*, num_classes: int = 19) -> None:
     num_classes
         Number of known classes that the parameters are counted for.
     """
-    from oddscape.models import MODELS, create_model, output_fields
+    from oddscape.models import MODELS, create_model, probe
     from oddscape.scores import fitting_scores
 
     table = Table(title=f"Networks (for {num_classes} known classes)", show_lines=True)
@@ -22,7 +22,7 @@ def models(*, num_classes: int = 19) -> None:
         table.add_column(column, overflow="fold")
     for name in MODELS:
         net = create_model(name, num_classes)
-        fields = output_fields(net)
+        fields = probe(net).fields
         parameters = sum(parameter.numel() for parameter in net.parameters()) / 1e6
         table.add_row(name, f"{parameters:.2f}", ", ".join(sorted(fields)), ", ".join(fitting_scores(fields)))
     Console().print(table)

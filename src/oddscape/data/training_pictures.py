@@ -16,6 +16,7 @@ from oddscape.data.tensors import to_tensor
 from oddscape.data.transforms import Colour, random_crop, random_flip, random_scale, resize_shorter_side
 from oddscape.errors import OddscapeError
 from oddscape.scenes import Scene
+from oddscape.sizes import size_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +82,7 @@ class TrainingPictures(data.Dataset[dict[str, Tensor]]):
             raise OddscapeError(f"{dataset.name} has no class labels to train on")
         if negatives and crop and not (negatives.crop[0] <= crop[0] and negatives.crop[1] <= crop[1]):
             raise OddscapeError(
-                f"negatives of {_shown(negatives.crop)} do not fit into crops of {_shown(crop)}"
+                f"negatives of {size_text(negatives.crop)} do not fit into crops of {size_text(crop)}"
             )
         self.crop, self.scale, self.flip, self.pad_colour = crop, scale, flip, pad_colour
         self.seed = seed
@@ -130,7 +131,3 @@ def _tensors(sample: TrainingSample) -> dict[str, Tensor]:
         "pasted": torch.from_numpy(sample.pasted),
         "left_out": torch.from_numpy(sample.left_out),
     }
-
-
-def _shown(size: tuple[int, int]) -> str:
-    return f"{size[1]}x{size[0]}"

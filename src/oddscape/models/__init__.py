@@ -22,7 +22,7 @@ __all__ = [
     "checkpoint_metadata",
     "create_model",
     "load_checkpoint",
-    "output_fields",
+    "probe",
     "save_checkpoint",
 ]
 
@@ -64,10 +64,10 @@ def create_model(name: str, num_classes: int, **options: Any) -> nn.Module:
 
 
 @torch.inference_mode()
-def output_fields(net: nn.Module) -> frozenset[str]:
-    """Names of the maps that a network gives, found by showing it one small grey picture."""
+def probe(net: nn.Module) -> DenseOutput:
+    """What a network says about one grey picture of 64×64: which maps it gives, of what shapes."""
     was_training = net.training
     like = next(net.parameters())
     out: DenseOutput = net.eval()(torch.full((1, 3, 64, 64), 0.5, device=like.device, dtype=like.dtype))
     net.train(was_training)
-    return out.fields
+    return out

@@ -16,7 +16,7 @@ AGGREGATIONS: dict[Aggregation, str] = {
     "per picture": "mean over pictures",
 }
 
-_FPR_RULES = {
+FPR_RULES_IN_WORDS = {
     "first_above": "at the first recall above 95 %",
     "first_at_least": "at the first recall of at least 95 %",
     "nearest": "at the recall nearest to 95 %",
@@ -48,7 +48,7 @@ def protocol_facts(section: Section) -> list[tuple[str, str]]:
         ("data", f"{protocol.data}{options}"),
         ("labels", protocol.labels),
         ("headline figures", AGGREGATIONS[protocol.aggregation]),
-        ("FPR95", _FPR_RULES.get(protocol.fpr_rule, protocol.fpr_rule)),
+        ("FPR95", FPR_RULES_IN_WORDS.get(protocol.fpr_rule, protocol.fpr_rule)),
         ("evaluation size", size_words(protocol.evaluation_size, "the labels' own")),
         ("inference size", _inference_sizes(section)),
         ("pictures", str(len(run.pictures))),

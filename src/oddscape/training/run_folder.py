@@ -71,14 +71,14 @@ class RunFolder:
         if changed := config.differences(TrainConfig.from_toml(self.config)):
             raise OddscapeError(
                 f"{self.path} holds a run with another {', '.join(changed)}; "
-                "give the same to go on, another folder, or resume = false to begin anew"
+                "give the same to go on, another folder, or resume = false (--no-resume) to begin anew"
             )
         try:
             state: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise OddscapeError(
-                f"{self.checkpoint} is broken ({reason}); resume = false begins anew"
+                f"{self.checkpoint} is broken ({reason}); resume = false (--no-resume) begins anew"
             ) from None
         return state
 

@@ -16,13 +16,12 @@ from oddscape.data import Dataset
 from oddscape.data import open as open_dataset
 from oddscape.data.training_pictures import Negatives, TrainingPictures
 from oddscape.errors import OddscapeError
-from oddscape.models import DiCNet, create_model
+from oddscape.models import DiCNet, create_model, probe
 from oddscape.models.checkpoints import load_checkpoint
 from oddscape.outputs import DenseOutput
 from oddscape.training.config import TrainConfig
 from oddscape.training.losses import Loss, closed_set, densehybrid, dicnet
 
-_PROBE_SIZE = 64
 _BACKBONES = frozenset({"encoder", "backbone"})
 _HEAD = "outlier_head."
 
@@ -165,8 +164,8 @@ def loss_for(config: TrainConfig, net: nn.Module, dataset: Dataset) -> Loss:
     Raises:
         OddscapeError: the network has other classes than the data, or lacks what the loss reads.
     """
-    out = _probe(net)
-    given, wanted = out.native.logits.shape[1], num_classes(dataset)
+    out = probe(net)
+    given, wanted = out.num_classes, num_classes(dataset)
     if given != wanted:
         raise OddscapeError(f"the network has {given} classes, the training data {dataset.name} has {wanted}")
     if config.method == "closed-set":
@@ -177,16 +176,7 @@ def loss_for(config: TrainConfig, net: nn.Module, dataset: Dataset) -> Loss:
     _require(config, out, "features", "student_features")
     student = out.native.student_features
     assert student is not None
-    return dicnet(stride=_PROBE_SIZE // student.shape[-1])
-
-
-@torch.no_grad()
-def _probe(net: nn.Module) -> DenseOutput:
-    was_training, like = net.training, next(net.parameters())
-    grey = torch.full((1, 3, _PROBE_SIZE, _PROBE_SIZE), 0.5, device=like.device)
-    out: DenseOutput = net.eval()(grey)
-    net.train(was_training)
-    return out
+    return dicnet(stride=out.size[1] // student.shape[-1])
 
 
 def _require(config: TrainConfig, out: DenseOutput, *names: str) -> None:
