@@ -43,6 +43,11 @@ def gather(folders: list[Path]) -> tuple[str, dict[Row, dict[str, list[float]]]]
     return protocols.pop(), rows
 
 
+def _cell(values: list[float], worst: Callable[..., float]) -> str:
+    mean = f"{statistics.mean(values):.1f}"
+    return mean if len(values) == 1 else f"{mean} ({worst(values):.1f})"
+
+
 def main() -> None:
     """Print the table."""
     protocol, rows = gather([Path(argument) for argument in sys.argv[1:]])
@@ -50,7 +55,7 @@ def main() -> None:
     print("| network | score | runs |", " | ".join(FIGURES), "|")
     print("|---" * (3 + len(FIGURES)) + "|")
     for (model, score), figures in rows.items():
-        cells = [f"{statistics.mean(v):.1f} ({FIGURES[name][1](v):.1f})" for name, v in figures.items()]
+        cells = [_cell(values, FIGURES[name][1]) for name, values in figures.items()]
         print(f"| {model} | {score} | {len(figures['AP'])} |", " | ".join(cells), "|")
 
 

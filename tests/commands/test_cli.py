@@ -282,7 +282,7 @@ def test_ctrl_c_during_training_is_one_line_and_the_run_resumes(
         assert fails(*command, "--out", out / "stopped") == "oddscape: interrupted\n"
     monkeypatch.undo()
     assert {path.name for path in (out / "stopped").iterdir()} == {
-        *("config.toml", "environment.json", "metrics.jsonl", "checkpoint.pt")
+        *("config.toml", "environment.json", "metrics.jsonl", "checkpoint.safetensors")
     }
     assert run(*command, "--out", out / "stopped")[0] == 0
     assert_same_weights(out / "stopped", out / "whole")
@@ -290,7 +290,7 @@ def test_ctrl_c_during_training_is_one_line_and_the_run_resumes(
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 2, 3, 4, 4]
 
 
-@pytest.mark.parametrize("full_from", ["metrics.jsonl", "checkpoint.pt", "weights.safetensors"])
+@pytest.mark.parametrize("full_from", ["metrics.jsonl", "checkpoint.safetensors", "weights.safetensors"])
 def test_a_full_disk_during_training_is_one_line_and_the_run_resumes(
     run, fails, settings, out, monkeypatch, full_from
 ):
@@ -361,6 +361,7 @@ def evaluation_fails(fails, masks_folder, weights, out):
         ({"evaluation_size": "0x3"}, "'0x3' is no size"),
         ({"reader": "split"}, "--reader split: expected NAME=VALUE"),
         ({"reader": "split=test"}, "masks has no option split; it has frames"),
+        ({"device": "gpu7"}, "--device gpu7: cannot be used here"),
         ({"shown": "many"}, 'unable to convert "many" into int'),
         ({"no_such": "option"}, "Unknown option"),
     ],

@@ -289,7 +289,7 @@ def test_a_full_disk_stops_with_one_line_and_the_run_goes_on(config, monkeypatch
     broken_off = replace(config, out=config.out / "full")
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full_in_the_second_epoch)
-        with pytest.raises(OddscapeError, match=r"cannot write .*checkpoint\.pt: No space left on device"):
+        with pytest.raises(OddscapeError, match=r"cannot write .*checkpoint\.safetensors: No space left"):
             train(broken_off, net=tiny_network())
     assert not list(broken_off.out.glob("*.partial")) + list(broken_off.out.glob(".*"))
     assert_same_weights(weights_of(train(broken_off, net=tiny_network())), weights_of(whole))
@@ -345,7 +345,7 @@ def test_a_loss_that_is_not_finite_stops_with_its_place_and_pictures(config):
         OddscapeError, match=r"loss is nan \(nll nan\) in epoch 1, step 1, pictures a_\d, a_\d, a_"
     ):
         train(config, net=net)
-    assert not (config.out / "checkpoint.pt").exists()
+    assert not (config.out / "checkpoint.safetensors").exists()
 
 
 # ── The parts ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -102,7 +102,7 @@ def test_where_things_lie_and_how_they_are_computed_may_change(tmp_path):
 def test_a_broken_checkpoint_is_named(tmp_path, content):
     run = started(tmp_path, 1)
     run.checkpoint.write_bytes(run.checkpoint.read_bytes()[:-200] if content is None else content)
-    with pytest.raises(OddscapeError, match=r"checkpoint\.pt is broken"):
+    with pytest.raises(OddscapeError, match=r"checkpoint\.safetensors is broken"):
         run.load_checkpoint(make_config(tmp_path))
 
 
@@ -117,7 +117,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_whole(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", half_written)
-        with pytest.raises(OddscapeError, match=r"cannot write .*checkpoint\.pt: No space left"):
+        with pytest.raises(OddscapeError, match=r"cannot write .*checkpoint\.safetensors: No space left"):
             run.save_checkpoint({"step": 2})
     assert set(tmp_path.iterdir()) == files
     assert run.load_checkpoint(make_config(tmp_path))["step"] == 1

@@ -14,6 +14,7 @@ from oddscape.errors import OddscapeError
 from oddscape.sizes import Size, parse_size, size_text
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 
@@ -48,6 +49,8 @@ class NetworkOptions:
         File of weights: .safetensors, or a released .pth.
     threads
         Threads that a CPU computes with; by default torch's own choice.
+    device
+        Where the network runs, as in ``cpu`` or ``cuda:1``; by default a GPU where there is one.
     """
 
     model: str | None = None
@@ -55,6 +58,7 @@ class NetworkOptions:
     void: bool = False
     weights: Path | None = None
     threads: int | None = None
+    device: str | None = None
 
     def load(self) -> tuple[nn.Module, str]:
         """Make the network, load its weights, and return it with its name."""
@@ -76,4 +80,15 @@ class NetworkOptions:
         options = json.loads(known.get("model_options", "{}")) if name == known.get("model") else {}
         net = create_model(name, classes, **options | ({"void": True} if self.void else {}))
         load_checkpoint(net, self.weights)
-        return net, name
+        return net.to(self._device()), name
+
+    def _device(self) -> torch.device:
+        import torch
+
+        try:
+            device = torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+            torch.empty(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise OddscapeError(f"--device {self.device}: cannot be used here ({reason})") from None
+        return device

@@ -3,25 +3,24 @@
 - ``config.toml``: the resolved configuration;
 - ``environment.json``: versions and machine;
 - ``metrics.jsonl``: a line for every logged step and every epoch;
-- ``checkpoint.pt``: network, optimiser and step, replaced as a whole;
+- ``checkpoint.safetensors``: network, optimiser and step, replaced as a whole;
 - ``weights.safetensors``: the trained network.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import torch
+from safetensors import SafetensorError
 
 from oddscape.errors import OddscapeError
 from oddscape.files import written_atomically
+from oddscape.training import state_file
 from oddscape.training.config import TrainConfig
 
 
@@ -53,7 +52,7 @@ class RunFolder:
     @property
     def checkpoint(self) -> Path:
         """Where the run can be taken up."""
-        return self.path / "checkpoint.pt"
+        return self.path / "checkpoint.safetensors"
 
     @property
     def weights(self) -> Path:
@@ -74,13 +73,12 @@ class RunFolder:
                 "give the same to go on, another folder, or resume = false (--no-resume) to begin anew"
             )
         try:
-            state: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+            return state_file.from_file(self.checkpoint)
+        except (SafetensorError, LookupError, ValueError, OSError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise OddscapeError(
                 f"{self.checkpoint} is broken ({reason}); resume = false (--no-resume) begins anew"
             ) from None
-        return state
 
     def begin(self, config: TrainConfig, environment: Mapping[str, Any], step: int) -> None:
         """Write what the run was told and runs on, and cut the log to the lines up to ``step``.
@@ -139,9 +137,7 @@ class RunFolder:
         Raises:
             OddscapeError: the disk refuses; the previous checkpoint is untouched.
         """
-        buffer = io.BytesIO()
-        torch.save(dict(state), buffer)
-        self._write(self.checkpoint, buffer.getvalue())
+        self._write(self.checkpoint, state_file.to_bytes(state))
 
     @staticmethod
     def _write(path: Path, content: bytes) -> None:

@@ -115,4 +115,14 @@ class Stepper:
         """Go back to a state."""
         self.net.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        _lay_out_like_parameters(self.optimizer)
         self.scaler.load_state_dict(state["scaler"])
+
+
+def _lay_out_like_parameters(optimizer: Optimizer) -> None:
+    # A file holds tensors row by row, channels-last weights lie otherwise, and a fused Adam goes through both
+    # in memory order.
+    for parameter, state in optimizer.state.items():
+        for key, value in state.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                state[key] = torch.empty_like(parameter).copy_(value)
