@@ -19,7 +19,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from oddscape.inference import BAND_ROWS, postprocess
+from oddscape.inference import BAND_COLUMNS, postprocess
 from oddscape.outputs import DenseOutput, NativeMaps
 from oddscape.scores import SCORES
 
@@ -54,7 +54,7 @@ def fused(out: DenseOutput, name: str) -> tuple[torch.Tensor, torch.Tensor]:
 
 WAYS: dict[str, Callable[[DenseOutput, str], tuple[torch.Tensor, torch.Tensor]]] = {
     "plain PyTorch": plain,
-    f"bands of {BAND_ROWS} rows": fused,
+    f"bands of {BAND_COLUMNS} columns": fused,
 }
 
 

@@ -31,13 +31,28 @@ SIZES = [
 
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize(("native", "size"), SIZES)
-@pytest.mark.parametrize("band_rows", [1, 8, 1000])
-def test_bands_equal_the_plain_computation(native, size, align_corners, band_rows):
+@pytest.mark.parametrize("band_columns", [1, 8, 1000])
+def test_bands_equal_the_plain_computation(native, size, align_corners, band_columns):
     out = output(native, size, align_corners)
-    result = postprocess(out, SCORES, band_rows)
+    result = postprocess(out, SCORES, band_columns)
     assert torch.equal(result.classes, out.logits.argmax(1).to(torch.uint8))
     for name, score in SCORES.items():
         torch.testing.assert_close(result.scores[name], score(out), rtol=1e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("size", [(8, 12), (32, 48)])
+def test_the_networks_maps_are_left_as_they_were(size):
+    out = output((1, 8, 12), size)
+    before = out.native.logits.clone()
+    postprocess(out, SCORES)
+    assert torch.equal(out.native.logits, before)
+
+
+def test_classes_follow_argmax_among_many_and_near_ties():
+    logits = torch.randn(1, 150, 6, 40).mul_(4).round_().div_(4)
+    logits[:, 100] = logits.amax(1) - 1e-7
+    out = DenseOutput(NativeMaps(logits), (6, 40))
+    assert torch.equal(postprocess(out, {}).classes, logits.argmax(1).to(torch.uint8))
 
 
 def test_half_precision_maps_are_computed_in_float32():
