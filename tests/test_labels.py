@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from oddscape.labels import ANOMALY_COLOUR, IGNORED_COLOUR, LabelSpace
+from oddscape.labels import ANOMALY_COLOUR, IGNORED_COLOUR, LabelSpace, spans
 
 SPACE = LabelSpace(
     "made", ("road", "sky"), ((1, 2, 3), (4, 5, 6)), {7: 0, 3: 1}, frozenset({9}), frozenset({0, 255})
@@ -29,6 +29,12 @@ def test_painting_shows_classes_anomalies_and_the_ignored():
         ANOMALY_COLOUR,
         IGNORED_COLOUR,
     ]
+
+
+def test_spans_shorten_runs_of_three():
+    assert spans([]) == ""
+    assert spans([0, 1, 4]) == "0, 1, 4"
+    assert spans([0, *range(2, 201), 255]) == "0, 2 to 200, 255"
 
 
 def test_counts():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from colorsys import hsv_to_rgb
 from dataclasses import dataclass, field
 
@@ -65,7 +65,9 @@ class LabelSpace:
             set(np.flatnonzero(np.bincount(raw.ravel(), minlength=256)).tolist()) - set(self.raw_values)
         )
         if unknown:
-            raise ValueError(f"unknown label value {unknown}: {self.name!r} knows {list(self.raw_values)}")
+            raise ValueError(
+                f"unknown label value [{spans(unknown)}]: {self.name!r} knows [{spans(self.raw_values)}]"
+            )
         to_train, to_anomaly = self._tables
         return to_train[raw], to_anomaly[raw]
 
@@ -92,6 +94,18 @@ class LabelSpace:
         table[self.num_classes] = ANOMALY_COLOUR
         painted: NDArray[np.uint8] = table[labels]
         return painted
+
+
+def spans(values: Iterable[int]) -> str:
+    """Write ascending numbers, three or more in a row as one span: ``"0, 2 to 200, 255"``."""
+    rows: list[list[int]] = []
+    for value in values:
+        if rows and value == rows[-1][-1] + 1:
+            rows[-1].append(value)
+        else:
+            rows.append([value])
+    words = (f"{row[0]} to {row[-1]}" if len(row) > 2 else ", ".join(map(str, row)) for row in rows)
+    return ", ".join(words)
 
 
 CITYSCAPES = LabelSpace(

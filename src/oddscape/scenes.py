@@ -21,6 +21,8 @@ class Scene:
             while 255 with label 255 is plain void.
         fold: the part of the data set that the scene belongs to (a town, a recording); thresholds of one
             fold come from the others.
+        sequence: the recording that the picture was taken from, the unit of the bootstrap. Empty: none is
+            named, and the picture is a unit of its own.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Scene:
     labels: NDArray[np.uint8] | None = None
     anomaly: NDArray[np.uint8] | None = None
     fold: str = ""
+    sequence: str = ""
 
     @property
     def size(self) -> tuple[int, int]:

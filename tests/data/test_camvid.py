@@ -38,8 +38,10 @@ def test_nothing_held_out_leaves_eleven_classes(folder):
     assert label_space(()).num_classes == 11
 
 
-def test_a_fold_is_a_recording(folder):
-    assert oddscape.data.open("camvid", folder, split="train").folds == ("0001TP", "Seq05VD")
+def test_a_fold_and_a_sequence_is_a_recording(folder):
+    dataset = oddscape.data.open("camvid", folder, split="train")
+    assert dataset.folds == ("0001TP", "Seq05VD")
+    assert [scene.sequence for scene in dataset] == ["0001TP", "0001TP", "Seq05VD"]
 
 
 def test_pictures_with_held_out_pixels_can_be_dropped(folder):

@@ -28,7 +28,7 @@ def test_ade20k_ends_at_150(ade, save):
 
 
 def test_ade20k_errors_name_what_is_wrong(ade):
-    with pytest.raises(OddscapeError, match=r"unknown split 'test' .*training, validation"):
+    with pytest.raises(OddscapeError, match=r"ade20k: 'test' is not one of training, validation"):
         oddscape.data.open("ade20k", ade, split="test")
     with pytest.raises(OddscapeError, match=r"no folder .*images/validation; expected images/"):
         oddscape.data.open("ade20k", ade, split="validation")

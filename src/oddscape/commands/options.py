@@ -32,6 +32,14 @@ SizeOption: TypeAlias = Annotated[
 """A size on the command line: width x height, as in 1024x512."""
 
 
+def reader_option(text: str) -> tuple[str, str]:
+    """Take NAME=VALUE, an option of a data set's reader, apart."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise OddscapeError(f"--reader {text}: expected NAME=VALUE, as in split=test")
+    return name, value
+
+
 @Parameter(name="*")
 @dataclass(frozen=True)
 class NetworkOptions:

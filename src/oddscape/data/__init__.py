@@ -7,8 +7,22 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from oddscape.data import ade20k, camvid, coco_outlines, masks, streethazards
-from oddscape.data.dataset import Dataset, Entry
+from oddscape.data import (
+    ade20k,
+    bdd_anomaly,
+    camvid,
+    cityscapes,
+    coco_outlines,
+    fishyscapes,
+    folder,
+    idd_lite,
+    lost_and_found,
+    masks,
+    roadanomaly,
+    smiyc,
+    streethazards,
+)
+from oddscape.data.dataset import Dataset, Entry, missing_files
 from oddscape.data.files import read_image, read_mask
 from oddscape.data.transforms import resize_image, resize_mask
 from oddscape.errors import OddscapeError
@@ -17,12 +31,19 @@ __all__ = ["DATASETS", "Dataset", "Entry", "open", "read_image", "read_mask", "r
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "ade20k": ade20k.ade20k,
+    "bdd-anomaly": bdd_anomaly.bdd_anomaly,
     "camvid": camvid.camvid,
+    "cityscapes": cityscapes.cityscapes,
     "coco-outlines": coco_outlines.coco_outlines,
+    "fishyscapes-lost-and-found": fishyscapes.fishyscapes_lost_and_found,
+    "fishyscapes-static": fishyscapes.fishyscapes_static,
+    "folder": folder.folder,
+    "idd-lite": idd_lite.idd_lite,
+    "lost-and-found": lost_and_found.lost_and_found,
     "masks": masks.masks,
-    "roadanomaly": masks.roadanomaly,
-    "roadanomaly21": masks.roadanomaly21,
-    "roadobstacle21": masks.roadobstacle21,
+    "roadanomaly": roadanomaly.roadanomaly,
+    "roadanomaly21": smiyc.roadanomaly21,
+    "roadobstacle21": smiyc.roadobstacle21,
     "streethazards": streethazards.streethazards,
     "streethazards-13": streethazards.streethazards_13,
     "town": streethazards.town,
@@ -37,6 +58,20 @@ def open(name: str, directory: str | Path, **options: Any) -> Dataset:
         name: a name in :data:`DATASETS`.
         directory: where the data set lies.
         options: further arguments of the data set's own function, such as ``split``.
+
+    Raises:
+        OddscapeError: the name or an option is unknown, the directory is not laid out as expected, or a
+            picture or label file is missing.
+    """
+    dataset = find(name, directory, **options)
+    if missing := missing_files(dataset):
+        more = f" (and {len(missing) - 1} more missing)" if len(missing) > 1 else ""
+        raise OddscapeError(missing[0] + more)
+    return dataset
+
+
+def find(name: str, directory: str | Path, **options: Any) -> Dataset:
+    """Find a data set's scenes as :func:`open` does, whether each file is there or not.
 
     Raises:
         OddscapeError: the name or an option is unknown, or the directory is not laid out as expected.

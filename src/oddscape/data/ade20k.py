@@ -10,7 +10,7 @@ from pathlib import Path
 
 from oddscape.data.dataset import Dataset, Entry
 from oddscape.data.files import read_mask
-from oddscape.data.layout import partners, pictures_in
+from oddscape.data.layout import one_of, partners, pictures_in
 from oddscape.data.truth import Truth
 from oddscape.errors import OddscapeError
 
@@ -29,14 +29,13 @@ def ade20k(directory: Path, split: str = "training") -> Dataset:
         split: ``"training"`` or ``"validation"``.
 
     Raises:
-        OddscapeError: the split is unknown; a folder or a label file is missing; there are no pictures.
+        OddscapeError: the split is unknown; a folder is missing; there are no pictures.
     """
-    if split not in SPLITS:
-        raise OddscapeError(f"unknown split {split!r} of ade20k; it has {', '.join(SPLITS)}")
+    one_of("ade20k", split, SPLITS)
     images = pictures_in(directory / "images" / split, _EXPECTED)
     truths = partners(images, directory / "annotations" / split, _EXPECTED)
     entries = tuple(Entry(image.stem, image, truth) for image, truth in zip(images, truths, strict=True))
-    return Dataset("ade20k", None, entries, _read_segments)
+    return Dataset("ade20k", None, entries, _read_segments, packaging="scene parsing 2016")
 
 
 def _read_segments(path: Path, size: tuple[int, int]) -> Truth:

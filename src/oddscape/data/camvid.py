@@ -7,15 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from oddscape.data.dataset import Dataset, Entry
-from oddscape.data.layout import partners, pictures_in
-from oddscape.data.truth import read_labels
+from oddscape.data.dataset import Dataset, Entry, class_dataset
+from oddscape.data.label_spaces import held_out_values, numbered_classes
+from oddscape.data.layout import one_of, partners, pictures_in
+from oddscape.data.selection import entries_whose_mask
 from oddscape.errors import OddscapeError
 from oddscape.labels import LabelSpace
 
@@ -39,25 +36,14 @@ _CLASSES = {
 _VOID = 11
 
 
-def label_space(held_out: Sequence[str] = ("pedestrian", "bicyclist")) -> LabelSpace:
+def label_space(held_out: str | Sequence[str] = ("pedestrian", "bicyclist")) -> LabelSpace:
     """Number the classes that are not held out; the others are anomalies, void is ignored.
 
     Raises:
         OddscapeError: a held-out name is no class of CamVid.
     """
-    unknown = sorted(set(held_out) - set(_CLASSES))
-    if unknown:
-        raise OddscapeError(f"camvid has no class {', '.join(unknown)}; it has {', '.join(_CLASSES)}")
-    raw = {name: value for value, name in enumerate(_CLASSES)}
-    known = [name for name in _CLASSES if name not in held_out]
-    return LabelSpace(
-        name=f"camvid-{len(known)}",
-        classes=tuple(known),
-        colours=tuple(_CLASSES[name] for name in known),
-        raw_to_train={raw[name]: train for train, name in enumerate(known)},
-        anomalies=frozenset(raw[name] for name in held_out),
-        ignored=frozenset({_VOID}),
-    )
+    anomalies = held_out_values("camvid", _CLASSES, held_out)
+    return numbered_classes("camvid-{}", _CLASSES, anomalies=anomalies, ignored={_VOID})
 
 
 def camvid(
@@ -66,7 +52,7 @@ def camvid(
     held_out: str | Sequence[str] = ("pedestrian", "bicyclist"),
     held_out_pictures: str = "keep",
 ) -> Dataset:
-    """Open a split of CamVid; a fold is a recording, such as ``"0016E5"``.
+    """Open a split of CamVid; a fold and a sequence is a recording, such as ``"0016E5"``.
 
     Args:
         directory: the folder that holds the splits.
@@ -77,25 +63,27 @@ def camvid(
             once); the length of the data set says how many remain. ``"keep"`` keeps them.
 
     Raises:
-        OddscapeError: an option is unknown; a folder or a mask is missing; no picture is there or left.
+        OddscapeError: an option is unknown; a folder is missing; no picture is there or left.
     """
-    for given, allowed in (split, SPLITS), (held_out_pictures, ("keep", "drop")):
-        if given not in allowed:
-            raise OddscapeError(f"camvid: {given!r} is not one of {', '.join(allowed)}")
-    space = label_space(held_out.split(",") if isinstance(held_out, str) and held_out else held_out)
+    one_of("camvid", split, SPLITS)
+    one_of("camvid", held_out_pictures, ("keep", "drop"))
+    space = label_space(held_out)
     images = pictures_in(directory / split, _EXPECTED)
     truths = partners(images, directory / f"{split}annot", _EXPECTED)
-    entries = tuple(
-        Entry(image.stem, image, truth, fold=image.stem.split("_")[0])
-        for image, truth in zip(images, truths, strict=True)
-    )
-    dataset = Dataset("camvid", space, entries, partial(read_labels, label_space=space))
-    return dataset if held_out_pictures == "keep" else _without_anomalies(dataset)
+    entries = tuple(map(_entry, images, truths))
+    if held_out_pictures == "drop":
+        entries = _without_anomalies(entries, space)
+    return class_dataset("camvid", space, entries, "SegNet's")
 
 
-def _without_anomalies(dataset: Dataset) -> Dataset:
-    pairs = zip(dataset.entries, dataset, strict=True)
-    entries = tuple(entry for entry, scene in pairs if not np.any(scene.anomaly == 1))
-    if not entries:
-        raise OddscapeError(f"{dataset.name}: every picture holds pixels of held-out classes; none is left")
-    return replace(dataset, entries=entries)
+def _entry(image: Path, truth: Path) -> Entry:
+    recording = image.stem.split("_")[0]
+    return Entry(image.stem, image, truth, fold=recording, sequence=recording)
+
+
+def _without_anomalies(entries: tuple[Entry, ...], space: LabelSpace) -> tuple[Entry, ...]:
+    anomalies = list(space.anomalies)
+    left = entries_whose_mask(entries, lambda there: not there[anomalies].any())
+    if not left:
+        raise OddscapeError("camvid: every picture holds pixels of held-out classes; none is left")
+    return left

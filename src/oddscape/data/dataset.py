@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from oddscape.data.files import read_image
-from oddscape.data.truth import Truth
+from oddscape.data.truth import Truth, read_anomaly, read_labels
 from oddscape.labels import LabelSpace
 from oddscape.scenes import Scene
 
@@ -23,12 +24,13 @@ class Scenes(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """Where one scene lies on disk: its name, its files and its fold."""
+    """Where one scene lies on disk: its name and files, its fold and sequence (see ``Scene``)."""
 
     name: str
     image: Path
     truth: Path | None = None
     fold: str = ""
+    sequence: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,22 +40,26 @@ class Dataset:
     Args:
         name: the data set's name in ``odd.data.DATASETS``.
         label_space: its known classes, or None where it has anomaly truth alone.
-        entries: where the scenes lie.
+        entries: where the scenes lie; a reader lists files without looking whether each is there.
         read_truth: reads an entry's truth for a picture of size (H, W); raises ``OddscapeError`` on a bad
             file.
+        encoding: what the values in its masks mean, or None where they mean neither known nor anomaly.
+        packaging: which of the layouts in use the folder has, in words.
     """
 
     name: str
     label_space: LabelSpace | None
     entries: tuple[Entry, ...]
     read_truth: Callable[[Path, tuple[int, int]], Truth]
+    encoding: LabelSpace | None = None
+    packaging: str = ""
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def __getitem__(self, index: int) -> Scene:
         entry = self.entries[index]
-        scene = Scene(entry.name, read_image(entry.image), fold=entry.fold)
+        scene = Scene(entry.name, read_image(entry.image), fold=entry.fold, sequence=entry.sequence)
         if entry.truth is None:
             return scene
         labels, anomaly = self.read_truth(entry.truth, scene.size)
@@ -66,3 +72,27 @@ class Dataset:
     def folds(self) -> tuple[str, ...]:
         """Names of the folds, in order of first appearance."""
         return tuple(dict.fromkeys(entry.fold for entry in self.entries))
+
+
+def class_dataset(name: str, space: LabelSpace, entries: Iterable[Entry], packaging: str = "") -> Dataset:
+    """Make a data set whose masks name classes, and anomalies where the label space has any."""
+    return Dataset(name, space, tuple(entries), partial(read_labels, label_space=space), space, packaging)
+
+
+def anomaly_dataset(
+    name: str, encoding: LabelSpace, entries: Iterable[Entry], packaging: str = ""
+) -> Dataset:
+    """Make a data set whose masks tell anomalies from the rest and name no class."""
+    read_truth = partial(read_anomaly, label_space=encoding)
+    return Dataset(name, None, tuple(entries), read_truth, encoding, packaging)
+
+
+def missing_files(dataset: Dataset) -> list[str]:
+    """Name each picture and each label file that the data set should have and is not there, a line each."""
+    lines = []
+    for image, truth in ((entry.image, entry.truth) for entry in dataset.entries):
+        if not image.is_file():
+            lines.append(f"{truth or image}: no picture {image.name} in {image.parent}")
+        elif truth is not None and not truth.is_file():
+            lines.append(f"{image}: no label file {truth.name} in {truth.parent}")
+    return lines

@@ -34,12 +34,12 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
-def read_mask(path: str | Path, size: tuple[int, int]) -> NDArray[np.uint8]:
+def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """Read a picture of label values; of a palette picture, the indices.
 
     Args:
         path: a file of one channel and 8 bits.
-        size: (H, W) of the picture that the mask belongs to.
+        size: (H, W) of the picture that the mask belongs to. None: any will do.
 
     Returns:
         uint8 [H, W], the values as stored.
@@ -52,7 +52,7 @@ def read_mask(path: str | Path, size: tuple[int, int]) -> NDArray[np.uint8]:
         raise OddscapeError(
             f"{path}: a mask has one channel of 8 bits (mode 'L' or 'P'), not mode {mask.mode!r}"
         )
-    if mask.size != (size[1], size[0]):
+    if size is not None and mask.size != (size[1], size[0]):
         raise OddscapeError(
             f"{path}: the mask is {mask.width}x{mask.height}, but its picture is {size[1]}x{size[0]}"
         )

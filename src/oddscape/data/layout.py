@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from oddscape.errors import OddscapeError
@@ -47,22 +47,54 @@ def folders_in(folder: Path, expected: str) -> list[Path]:
     return sorted(folders, key=natural_order)
 
 
+def pictures_below(folder: Path, expected: str, ending: str) -> list[Path]:
+    """List the pictures anywhere below a folder whose names end in ``ending`` before the suffix, in order.
+
+    Raises:
+        OddscapeError: the folder is missing or holds no such picture.
+    """
+    files = [file for file in existing(folder, expected).rglob(f"*{ending}.*") if file.name[0] != "."]
+    pictures = [
+        file for file in files if file.suffix.lower() in PICTURE_SUFFIXES and file.stem.endswith(ending)
+    ]
+    if not pictures:
+        raise OddscapeError(
+            f"no picture '*{ending}' ({', '.join(PICTURE_SUFFIXES)}) below {folder}; {expected}"
+        )
+    return sorted(pictures, key=lambda file: (natural_order(file.parent), natural_order(file)))
+
+
 def partners(
     pictures: Sequence[Path], folder: Path, expected: str, names: Sequence[str] = ("{}.png",)
 ) -> list[Path]:
-    """Find each picture's label file in another folder.
+    """Say where each picture's label file lies in another folder, whether it is there or not.
 
     Args:
         pictures: the pictures.
         folder: where the label files lie.
         expected: the layout of the data set, for the error.
-        names: names that a label file may have, ``{}`` standing for the picture's name without suffix.
+        names: names that a label file may have, ``{}`` standing for the picture's name without suffix; a
+            label file that is there by none of them should have the first.
 
     Raises:
-        OddscapeError: the folder, or the label file of a picture, is missing.
+        OddscapeError: the folder is missing.
     """
     there = {file.name for file in existing(folder, expected).iterdir()}
-    return [folder / _label_file(picture, folder, there, names) for picture in pictures]
+    return [folder / _label_file(picture.stem, there, names) for picture in pictures]
+
+
+def mirrored(picture: Path, ending: str, root: Path, truth_root: Path, truth_ending: str) -> Path:
+    """Say where the label file of a picture lies in a tree of folders that mirrors the pictures' own.
+
+    Args:
+        picture: a picture below ``root``, its name ending in ``ending`` before the suffix.
+        ending: what the label file has not.
+        root: the pictures' tree.
+        truth_root: the label files' tree.
+        truth_ending: what the label file has instead, with its suffix.
+    """
+    name = picture.stem.removesuffix(ending) + truth_ending
+    return truth_root / picture.parent.relative_to(root) / name
 
 
 def existing(folder: Path, expected: str) -> Path:
@@ -77,9 +109,18 @@ def existing(folder: Path, expected: str) -> Path:
     return folder
 
 
-def _label_file(picture: Path, folder: Path, there: set[str], names: Sequence[str]) -> str:
-    wanted = [name.format(picture.stem) for name in names]
-    for name in wanted:
-        if name in there:
-            return name
-    raise OddscapeError(f"{picture}: no label file {' or '.join(wanted)} in {folder}")
+def one_of(dataset: str, given: str, allowed: Iterable[str]) -> str:
+    """Give a reader's option back.
+
+    Raises:
+        OddscapeError: it is none of those allowed, which the error lists.
+    """
+    allowed = tuple(allowed)
+    if given not in allowed:
+        raise OddscapeError(f"{dataset}: {given!r} is not one of {', '.join(allowed)}")
+    return given
+
+
+def _label_file(stem: str, there: set[str], names: Sequence[str]) -> str:
+    wanted = [name.format(stem) for name in names]
+    return next((name for name in wanted if name in there), wanted[0])

@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
-from oddscape.data.dataset import Dataset, Entry
-from oddscape.data.layout import folders_in, partners, pictures_in
-from oddscape.data.truth import read_labels
-from oddscape.errors import OddscapeError
+from oddscape.data.dataset import Dataset, Entry, class_dataset
+from oddscape.data.label_spaces import numbered_classes
+from oddscape.data.layout import folders_in, one_of, partners, pictures_in
 from oddscape.labels import LabelSpace
 
 SPLITS = {"training": "train", "validation": "train", "test": "test"}
@@ -39,37 +37,30 @@ _CLASSES = {
     "wall": (128, 124, 160),
     "traffic sign": (240, 215, 20),
 }
-_ANOMALY = 14
+_OTHER, _ANOMALY = 4, 14
 
 
-def _label_space(name: str, ignored: frozenset[int]) -> LabelSpace:
-    known = [(raw, name) for raw, name in enumerate(_CLASSES, start=1) if raw not in ignored]
-    return LabelSpace(
-        name=name,
-        classes=tuple(name for _, name in known),
-        colours=tuple(_CLASSES[name] for _, name in known),
-        raw_to_train={raw: train for train, (raw, _) in enumerate(known)},
-        anomalies=frozenset({_ANOMALY}),
-        ignored=ignored,
-    )
-
-
-STREETHAZARDS_12 = _label_space("streethazards-12", ignored=frozenset({4}))
+STREETHAZARDS_12 = numbered_classes(
+    "streethazards-12", _CLASSES, first=1, anomalies={_ANOMALY}, ignored={_OTHER}
+)
 """DenseHybrid's reading: 12 classes; "other" (raw 4) is ignored, in anomaly figures too."""
 
-STREETHAZARDS_13 = _label_space("streethazards-13", ignored=frozenset())
+STREETHAZARDS_13 = numbered_classes("streethazards-13", _CLASSES, first=1, anomalies={_ANOMALY})
 """The reading of its authors and of DiCNet: 13 classes, "other" among them; nothing is ignored."""
 
 
 def streethazards(directory: Path, split: str = "test") -> Dataset:
     """Open StreetHazards as DenseHybrid reads it: 12 classes, "other" ignored; a fold is a town.
 
+    No sequence is named: the files are numbered through a town, and the two towns of the test split are
+    too few to draw from.
+
     Args:
         directory: the folder that holds ``train`` and ``test``.
         split: ``"training"``, ``"validation"`` or ``"test"``.
 
     Raises:
-        OddscapeError: the split is unknown; a folder or a label file is missing; there are no pictures.
+        OddscapeError: the split is unknown; a folder is missing; there are no pictures.
     """
     return _open("streethazards", directory, split, STREETHAZARDS_12)
 
@@ -85,12 +76,10 @@ def town(directory: Path, split: str = "test") -> Dataset:
 
 
 def _open(name: str, directory: Path, split: str, label_space: LabelSpace) -> Dataset:
-    if split not in SPLITS:
-        raise OddscapeError(f"unknown split {split!r} of {name}; it has {', '.join(SPLITS)}")
-    root = directory / SPLITS[split]
+    root = directory / SPLITS[one_of(name, split, SPLITS)]
     towns = folders_in(root / "images" / split, _EXPECTED)
     entries = (entry for town in towns for entry in _town_entries(town, root / "annotations" / split))
-    return Dataset(name, label_space, tuple(entries), partial(read_labels, label_space=label_space))
+    return class_dataset(name, label_space, entries, "StreetHazards'")
 
 
 def _town_entries(town: Path, annotations: Path) -> list[Entry]:
