@@ -1,10 +1,10 @@
-"""``oddscape predict``: class map, anomaly map and overlay of pictures."""
+"""``oddscape predict``: class map, anomaly map and overlay of pictures, and scores to be evaluated."""
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from rich.console import Console
@@ -15,26 +15,37 @@ from oddscape.errors import OddscapeError
 
 if TYPE_CHECKING:
     from oddscape.detector import Prediction
+    from oddscape.score_files import ScoreWriter
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 def predict(
     *pictures: Path,
-    out: Path,
+    out: Path | None = None,
+    scores_to: Path | None = None,
+    score_format: str = "npy",
+    score_dtype: Literal["float16", "float32"] | None = None,
     network: NetworkOptions = NetworkOptions(),
     score: str = "energy",
     threshold: float | None = None,
     size: SizeOption = None,
 ) -> None:
-    """Write each picture's class map, score (.npy and heat map) and overlay into a folder.
+    """Write each picture's class map, score (.npy and heat map) and overlay, or its score alone.
 
     Parameters
     ----------
     pictures
         Picture files, or folders of them.
     out
-        Folder for the results.
+        Folder for the class maps, scores, heat maps and overlays.
+    scores_to
+        Folder for the scores alone, a file a picture, as ``evaluate --scores-from`` reads them: called as the
+        picture, without ``_leftImg8bit`` or ``_rgb``.
+    score_format
+        Format of these: npy, npz, smiyc (HDF5), fishyscapes (npy) or png16 (16-bit greyscale with its scale).
+    score_dtype
+        Type of these; by default the format's own.
     score
         The score's name.
     threshold
@@ -42,7 +53,12 @@ def predict(
     size
         Width x height at which the network sees the pictures; by default their own.
     """
+    _check_folders(out, scores_to)
     files = _files(pictures)
+
+    from oddscape.score_files import ScoreWriter
+
+    writer = ScoreWriter(scores_to, score_format, score_dtype) if scores_to is not None else None
     net, _ = network.load()
 
     from oddscape.detector import Detector
@@ -52,27 +68,48 @@ def predict(
     with progress_bar("predicting") as advance:
         for done, file in enumerate(files):
             try:
-                _write(detector.predict(file), out, file.stem)
+                _write(detector.predict(file), file, out, writer)
             except OddscapeError as error:
                 failures.append(str(error))
             advance(done + 1, len(files))
-    Console().print(f"{len(files) - len(failures)} of {len(files)} pictures: {out}", soft_wrap=True)
+    where = " and ".join(str(folder) for folder in (out, scores_to) if folder is not None)
+    Console().print(f"{len(files) - len(failures)} of {len(files)} pictures: {where}", soft_wrap=True)
+    if writer is not None and writer.warning:
+        Console(stderr=True).print(f"warning: {writer.warning}", soft_wrap=True)
     if failures:
         raise OddscapeError("; ".join(failures))
 
 
+def _check_folders(out: Path | None, scores_to: Path | None) -> None:
+    if out is None and scores_to is None:
+        raise OddscapeError("nowhere to write to: give --out DIR, --scores-to DIR, or both")
+    if out is not None and scores_to is not None and out.resolve() == scores_to.resolve():
+        raise OddscapeError(f"--out and --scores-to are both {out}: the scores need a folder of their own")
+
+
 def _files(pictures: tuple[Path, ...]) -> list[Path]:
+    from oddscape.submission import frame_id
+
     files = [file for path in pictures for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
     files = [file for file in files if file in pictures or file.suffix.lower() in _PICTURES]
     if not files:
         raise OddscapeError(f"no pictures in {', '.join(map(str, pictures)) or 'an empty list'}")
-    for stem, count in Counter(file.stem for file in files).items():
+    for name, count in Counter(frame_id(file) for file in files).items():
         if count > 1:
-            raise OddscapeError(f"{count} pictures are called {stem!r}: their results would share files")
+            raise OddscapeError(f"{count} pictures are called {name!r}: their results would share files")
     return files
 
 
-def _write(prediction: Prediction, out: Path, stem: str) -> None:
+def _write(prediction: Prediction, file: Path, out: Path | None, writer: ScoreWriter | None) -> None:
+    from oddscape.submission import frame_id
+
+    if out is not None:
+        _write_pictures(prediction, file.stem, out)
+    if writer is not None:
+        writer.write(frame_id(file), prediction.score)  # as the data sets call the picture
+
+
+def _write_pictures(prediction: Prediction, stem: str, out: Path) -> None:
     from PIL import Image
 
     from oddscape.files import written_atomically

@@ -1,0 +1,131 @@
+"""Scores that ``oddscape predict`` writes for others to evaluate."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from oddscape.cli import main
+from oddscape.detector import Detector
+from oddscape.models import create_model, load_checkpoint, save_checkpoint
+from oddscape.score_files import SCORE_FORMATS, ScoreFolder
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Weights of a small network for 12 classes, as training writes them."""
+    torch.manual_seed(0)
+    path = tmp_path / "weights.safetensors"
+    save_checkpoint(create_model("small_ladder", 12), path, {"model": "small_ladder", "num_classes": "12"})
+    return path
+
+
+@pytest.fixture
+def predict(masks_folder, weights, capsys):
+    """Predict four pictures; give exit status, standard output and standard error."""
+
+    def call(*options, pictures=masks_folder / "images"):
+        arguments = ("predict", pictures, "--weights", weights, "--score", "msp", *options)
+        try:
+            main([str(argument) for argument in arguments])
+            status = 0
+        except SystemExit as exit_:
+            status = exit_.code
+        return status, *capsys.readouterr()
+
+    return call
+
+
+@pytest.mark.parametrize("format", SCORE_FORMATS)
+def test_scores_alone_are_written_and_read_by_the_pictures_names(
+    predict, masks_folder, weights, tmp_path, format
+):
+    if format == "smiyc":
+        pytest.importorskip("h5py", reason="h5py is not installed (the extra 'scores')")
+    folder = tmp_path / "scores"
+    status, printed, _ = predict("--scores-to", folder, "--score-format", format)
+    assert (status, printed) == (0, f"4 of 4 pictures: {folder}\n")
+    assert {path.name for path in folder.iterdir()} == {f"{n}{SCORE_FORMATS[format].suffix}" for n in "abcd"}
+    stored = ScoreFolder(folder)
+    assert (stored.format, stored.names) == (format, ("a", "b", "c", "d"))
+    net = create_model("small_ladder", 12)
+    load_checkpoint(net, weights)
+    expected = Detector(net, "msp").predict(masks_folder / "images" / "b.png").score
+    np.testing.assert_allclose(stored.read("b", (32, 48)), expected, atol=5e-4)
+
+
+def test_scores_and_pictures_can_be_written_at_once(predict, tmp_path):
+    status, printed, err = predict("--scores-to", tmp_path / "scores", "--out", tmp_path / "out")
+    assert (status, err) == (0, "")
+    assert printed == f"4 of 4 pictures: {tmp_path / 'out'} and {tmp_path / 'scores'}\n"
+    assert len(list((tmp_path / "out").iterdir())) == 16
+    scores = ScoreFolder(tmp_path / "scores")
+    np.testing.assert_array_equal(scores.read("a"), np.load(tmp_path / "out" / "a_score.npy"))
+
+
+def test_the_precision_lost_is_said_once(predict, tmp_path):
+    status, _, err = predict("--scores-to", tmp_path / "scores", "--score-dtype", "float16")
+    assert status == 0
+    assert ScoreFolder(tmp_path / "scores").read("a").dtype == np.float16
+    assert err.startswith("warning: 4 of 4 score maps lose precision, the most in ")
+    assert "float16 keeps" in err
+    assert err.count("\n") == 1
+
+
+def test_scores_are_called_as_the_data_sets_call_their_scenes(predict, masks_folder, tmp_path):
+    images = masks_folder / "images"
+    for name in ("02_Street_000002_000180_leftImg8bit", "0001_rgb"):
+        Image.new("RGB", (48, 32)).save(images / f"{name}.png")
+    assert predict("--scores-to", tmp_path / "scores", "--out", tmp_path / "out")[0] == 0
+    assert ScoreFolder(tmp_path / "scores").names[:2] == ("0001", "02_Street_000002_000180")
+    assert (tmp_path / "out" / "0001_rgb_heat.png").is_file()
+    Image.new("RGB", (48, 32)).save(images / "0001.png")
+    assert "2 pictures are called '0001'" in predict("--scores-to", tmp_path / "again")[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "nowhere to write to: give --out DIR, --scores-to DIR, or both"),
+        (("--out", "x", "--scores-to", "x"), "--out and --scores-to are both x: the scores need a folder"),
+        (
+            ("--scores-to", "x", "--score-format", "tiff"),
+            "unknown score format 'tiff'; known: npy, npz, smiyc",
+        ),
+        (("--scores-to", "x", "--score-dtype", "int8"), "--score-dtype"),
+        (("--scores-to", "x", "--score-format", "png16", "--score-dtype", "float16"), "takes no type"),
+    ],
+)
+def test_bad_options_are_one_line_and_write_nothing(predict, tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    status, printed, err = predict(*options)
+    assert (status != 0, printed) == (True, "")
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_picture_that_does_not_decode_has_no_score_and_the_others_have(predict, masks_folder, tmp_path):
+    (masks_folder / "images" / "b.png").write_bytes(b"no picture")
+    status, printed, err = predict("--scores-to", tmp_path / "scores")
+    assert (status, printed) == (1, f"3 of 4 pictures: {tmp_path / 'scores'}\n")
+    assert "b.png: does not decode" in err
+    assert ScoreFolder(tmp_path / "scores").names == ("a", "c", "d")
+
+
+def test_a_network_that_computes_nan_is_one_line_and_no_file(tmp_path, capsys):
+    net = create_model("small_ladder", 12)
+    with torch.no_grad():
+        [parameter.fill_(torch.nan) for parameter in net.parameters()]
+    known = {"model": "small_ladder", "num_classes": "12"}
+    save_checkpoint(net, tmp_path / "nan.safetensors", known)
+    Image.new("RGB", (48, 32)).save(tmp_path / "p.png")
+    with pytest.raises(SystemExit):
+        main(
+            [
+                *("predict", str(tmp_path / "p.png"), "--weights", str(tmp_path / "nan.safetensors")),
+                *("--scores-to", str(tmp_path / "scores")),
+            ]
+        )
+    assert "p: 1,536 of 1,536 scores are NaN" in capsys.readouterr().err
+    assert not (tmp_path / "scores").exists()
