@@ -10,6 +10,11 @@ from sklearn import metrics as sklearn
 
 from oddscape.errors import OddscapeError
 from oddscape.metrics import OpenSetMetrics
+from oddscape.metrics.bootstrap import bootstrap_sums, resample
+from oddscape.metrics.calibration import CalibrationMetrics, expected_calibration_error
+from oddscape.metrics.fpr_rules import FPR_RULES, fpr
+from oddscape.metrics.open_set import bootstrap_open_set
+from oddscape.metrics.operating_points import count_operating_points
 
 STREETHAZARDS_KNOWN = [1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13]  # raw ids of the 12-class reading
 
@@ -106,6 +111,103 @@ def test_any_number_of_folds_equals_the_plain_computation(folds, shrink, tpr):
     assert result.closed_miou == pytest.approx(plain_ious(known, np.inf)[:K].mean(), abs=1e-12)
 
 
+@pytest.mark.parametrize("rule", FPR_RULES)
+def test_thresholds_follow_the_rule_from_all_other_folds_together(rule):
+    pictures = list(made_pictures(1, "abc"))
+    result = measured(pictures, shrink=1.0, tpr=0.8, fpr_rule=rule)
+    scores, truths = (np.stack([picture[i] for picture in pictures[1:]]) for i in (0, 3))
+    expected = fpr(count_operating_points(scores, truths), rule, 0.8)[1]
+    assert result.folds["a"].threshold == expected
+
+
+def test_figures_of_each_picture_add_up():
+    folds = "abacb"
+    pictures = list(made_pictures(2, folds))
+    result = measured(pictures)
+    assert result.each_fold == tuple(folds)
+    for name, fold in result.folds.items():
+        own = [matrix for matrix, of in zip(result.each_matrix, folds, strict=True) if of == name]
+        np.testing.assert_array_equal(sum(own), fold.matrix)
+    np.testing.assert_array_equal(result.each_closed_matrix.sum(axis=0), result.closed.matrix)
+    for picture, matrix in zip(pictures, result.each_closed_matrix, strict=True):
+        known = picture[3] == 0
+        expected = sklearn.confusion_matrix(picture[2][known], picture[1][known], labels=range(K))
+        np.testing.assert_array_equal(matrix, expected)
+
+
+def with_confidence(pictures, seed=0):
+    rng = np.random.default_rng(seed)
+    return [(*picture, rng.beta(3, 1, picture[0].shape).astype(np.float32)) for picture in pictures]
+
+
+def test_calibration_is_that_of_the_pixels_accepted_as_known():
+    pictures = with_confidence(made_pictures(3, "abacb"))
+    result = measured(pictures)
+    plain = CalibrationMetrics()
+    for score, predicted, labels, anomaly, fold, confidence in pictures:
+        truth = np.where(anomaly == 1, K, np.where(anomaly == 0, labels, 255))
+        accepted = (score <= result.folds[fold].threshold) & (truth != 255)
+        plain.update(confidence, predicted == truth, accepted)
+    expected, found = plain.compute(), result.calibration
+    assert found.undefined is None
+    np.testing.assert_array_equal(found.bin_pixels, expected.bin_pixels)
+    np.testing.assert_array_equal(found.bin_accuracy, expected.bin_accuracy)
+    np.testing.assert_allclose(found.bin_confidence, expected.bin_confidence, rtol=0, atol=1 / 131070)
+    assert found.expected_error == pytest.approx(expected.expected_error, abs=1 / 131070)
+    np.testing.assert_array_equal(found.each[:, :2], expected.each[:, :2])
+    weights = resample(list("abcde"), 3)
+    replicates = bootstrap_sums(found.each, weights, expected_calibration_error)
+    assert replicates == pytest.approx(
+        bootstrap_sums(expected.each, weights, expected_calibration_error), abs=1e-5
+    )
+
+
+def test_confidence_changes_no_other_figure():
+    pictures = list(made_pictures(4, "abab"))
+    without, with_it = measured(pictures), measured(with_confidence(pictures))
+    np.testing.assert_array_equal(without.each_matrix, with_it.each_matrix)
+    assert (without.open_miou, without.closed_miou) == (with_it.open_miou, with_it.closed_miou)
+    assert without.calibration is None
+    assert measured([*pictures[:2], *with_confidence(pictures[2:])]).calibration is None
+    assert OpenSetMetrics(K).compute().calibration is None
+
+
+def test_calibration_without_thresholds_says_why():
+    found = measured(with_confidence(made_pictures(5, "aa"))).calibration
+    assert np.isnan(found.expected_error)
+    assert found.undefined == "there is no other fold to take a threshold from"
+
+
+def test_replicates_equal_the_folds_figures_of_repeated_pictures():
+    folds = "abacbb"
+    pictures = list(made_pictures(6, folds))
+    result = measured(pictures)
+    weights = resample(list("uvwxyz"), 40)
+    found = bootstrap_open_set(result, weights)
+    assert (weights[:, 3] == 0).any(), "some replicate must lack fold c"
+    for number, row in enumerate(weights.astype(int)):
+        drawn = [picture for picture, times in zip(pictures, row, strict=True) for _ in range(times)]
+        expected = []
+        for name, fold in result.folds.items():
+            own = [picture for picture in drawn if picture[4] == name]
+            if own:
+                ious = plain_ious(own, fold.threshold)
+                expected += [(ious[:K].mean(), ious[K])] * len(own)
+        open_miou, anomaly_iou = np.mean(expected, axis=0)
+        known = [(*maps[:3], np.where(maps[3] == 0, 0, 255), maps[4]) for maps in drawn]
+        closed_miou = plain_ious(known, np.inf)[:K].mean()
+        assert found["open_miou"][number] == pytest.approx(open_miou)
+        assert found["anomaly_iou"][number] == pytest.approx(anomaly_iou)
+        assert found["closed_miou"][number] == pytest.approx(closed_miou)
+        assert found["gap"][number] == pytest.approx(closed_miou - open_miou)
+
+
+def test_without_thresholds_only_the_closed_set_is_replicated():
+    found = bootstrap_open_set(measured(made_pictures(7, "aa")), resample(["u", "v"], 10))
+    assert np.isnan(found["open_miou"]).all()
+    assert not np.isnan(found["closed_miou"]).any()
+
+
 def test_closed_miou_leaves_anomalous_and_ignored_pixels_out():
     zeros = np.zeros((1, 4), np.float32)
     picture = zeros, np.array([[0, 1, 1, 1]]), np.array([[0, 1, 0, 0]]), np.array([[0, 0, 1, 255]]), "a"
@@ -173,16 +275,22 @@ def test_folds_without_anomaly_give_no_threshold_and_say_so():
         ({2: np.full((2, 2), K)}, "labels: classes 3 to 3 where 0 to 2 are expected"),
         ({3: np.full((2, 2), 7)}, r"anomaly holds \[7\]"),
         ({3: np.zeros((2, 1))}, "shapes differ: .* anomaly"),
+        ({5: np.full((2, 2), 1.5)}, r"confidence from 1.5 to 1.5: expected numbers in \[0, 1\]"),
+        ({5: np.zeros((2, 1))}, "shapes differ: .* confidence"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_adds_nothing(changed, message):
     maps = [np.zeros((2, 2)), *np.zeros((3, 2, 2), np.uint8)]
     metrics = OpenSetMetrics(K)
     with pytest.raises(OddscapeError, match=message):
-        metrics.update(*(changed.get(i, values) for i, values in enumerate(maps)), fold="a")
+        metrics.update(*(changed.get(i, values) for i, values in enumerate(maps)), "a", changed.get(5))
     assert not metrics.compute().folds
 
 
 def test_other_settings_do_not_merge():
-    with pytest.raises(OddscapeError, match=r"cannot merge .* \(3, 0.9, 0.5\) into \(3, 0.95, 0.5\)"):
-        OpenSetMetrics(3).merge(OpenSetMetrics(3, tpr=0.9))
+    with pytest.raises(
+        OddscapeError, match=r"cannot merge .* \(3, 0.9, 0.5, 'nearest'\) into \(3, 0.95, 0.5, '"
+    ):
+        OpenSetMetrics(3).merge(OpenSetMetrics(3, tpr=0.9, fpr_rule="nearest"))
+    with pytest.raises(OddscapeError, match="unknown FPR rule 'last': expected one of"):
+        OpenSetMetrics(3, fpr_rule="last")

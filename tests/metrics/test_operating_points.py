@@ -1,39 +1,39 @@
-"""Operating points against scikit-learn and plain loops over thresholds."""
+"""Operating points and areas against scikit-learn and plain loops over thresholds."""
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn
 
-from oddscape.errors import OddscapeError
-from oddscape.metrics import (
-    FPR_RULES,
-    auroc,
-    average_precision,
-    count_operating_points,
-    fpr,
-    precision_recall_curve,
-    roc_curve,
-)
+from oddscape.metrics import auroc, average_precision, count_operating_points, fpr
+from oddscape.metrics.operating_points import best_f1, count_split, grouped
+from oddscape.metrics.sorting import sort_blocks
 
-ANY_SCORES = st.integers(-5, 5) | st.floats(-2, 2, width=16)
-RECALLS = st.sampled_from([0.0, 0.25, 0.5, 0.8, 0.95])
+ANY_SCORES = st.integers(-5, 5) | st.floats(-2, 2, width=16) | st.sampled_from([np.inf, -np.inf, -0.0])
+COUNTS = ("thresholds", "true_positives", "false_positives", "false_positives_above")
 
 
 @st.composite
 def pixels(draw, scores=ANY_SCORES):
-    """Scores with many ties and truths of one picture, both kinds present: float32 [1, n], uint8 [1, n]."""
+    """Scores with many ties and truths of one picture, both kinds present: any float, uint8 [1, n]."""
     pairs = draw(st.lists(st.tuples(scores, st.sampled_from([0, 0, 1, 255])), min_size=2, max_size=60))
     score, truth = np.array(pairs).T
     truth = truth.astype(np.uint8)
     assume({0, 1} <= set(truth.tolist()))
-    return score.astype(np.float32)[None], truth[None]
+    return score.astype(draw(st.sampled_from([np.float16, np.float32, np.float64])))[None], truth[None]
 
 
 def counted(score, truth):
     keep = truth != 255
     return score[keep], truth[keep]
+
+
+def ranked(score, truth):
+    """The counted pixels' ranks, which scikit-learn takes where it refuses infinite scores, and truths."""
+    score, truth = counted(score, truth)
+    return np.unique(score, return_inverse=True)[1], truth
 
 
 def naive_points(score, truth):
@@ -42,6 +42,27 @@ def naive_points(score, truth):
     for threshold in np.unique(score)[::-1]:
         called = score >= threshold
         yield float(threshold), int(np.sum(called & (truth == 1))), int(np.sum(called & (truth == 0)))
+
+
+def figures(points):
+    return average_precision(points), auroc(points), fpr(points)[0], best_f1(points)[0]
+
+
+def assert_same_counts(one, other):
+    for name in COUNTS:
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert (one.positives, one.negatives) == (other.positives, other.negatives)
+
+
+@given(pixels())
+def test_counts_are_those_of_a_loop_over_thresholds(pictures):
+    points = count_operating_points(*pictures)
+    score, truth = counted(*pictures)
+    for threshold, true, false, above in zip(*(getattr(points, name) for name in COUNTS), strict=True):
+        assert true == np.sum(score[truth == 1] >= threshold)
+        assert false == np.sum(score[truth == 0] >= threshold)
+        assert above == np.sum(score[truth == 0] > threshold)
+    np.testing.assert_array_equal(points.thresholds, np.unique(score[truth == 1])[::-1])
 
 
 @given(pixels())
@@ -57,136 +78,107 @@ def test_average_precision_is_the_step_sum(pictures):
 
 @given(pixels())
 def test_auroc_is_the_share_of_pairs_in_order(pictures):
-    score, truth = counted(*pictures)
-    pairs = np.sign(score[truth == 1][:, None] - score[truth == 0][None])
+    rank, truth = ranked(*pictures)
+    pairs = np.sign(rank[truth == 1][:, None] - rank[truth == 0][None])
     assert auroc(count_operating_points(*pictures)) == pytest.approx(np.mean((pairs + 1) / 2), abs=1e-12)
 
 
 @given(pixels())
 def test_areas_equal_scikit_learn(pictures):
     points = count_operating_points(*pictures)
-    score, truth = counted(*pictures)
-    assert average_precision(points) == pytest.approx(
-        sklearn.average_precision_score(truth, score), abs=1e-12
-    )
-    assert auroc(points) == pytest.approx(sklearn.roc_auc_score(truth, score), abs=1e-12)
+    rank, truth = ranked(*pictures)
+    expected = sklearn.average_precision_score(truth, rank)
+    assert average_precision(points) == pytest.approx(expected, abs=1e-12)
+    assert auroc(points) == pytest.approx(sklearn.roc_auc_score(truth, rank), abs=1e-12)
 
 
-@given(pixels(), RECALLS)
-def test_first_above_is_taken_from_scikit_learns_thinned_points(pictures, recall):
-    score, truth = counted(*pictures)
-    false, true, thresholds = sklearn.roc_curve(truth, score)
-    first = np.argmax(true > recall)
-    assert fpr(count_operating_points(*pictures), "first_above", recall) == (false[first], thresholds[first])
-
-
-@given(st.integers(1, 30), st.integers(1, 30), st.booleans(), RECALLS)
-def test_first_above_drops_long_runs_of_equal_steps(anomalous, known, tied, recall):
-    # Separated scores, or one known pixel at every anomalous score: all steps are equal and dropped.
-    above = np.arange(anomalous) if tied else np.arange(known, known + anomalous)
-    score = np.concatenate((above, np.arange(known))).astype(np.float32)[None]
-    truth = np.repeat([1, 0], [anomalous, known])[None]
-    false, true, thresholds = sklearn.roc_curve(truth[0], score[0])
-    first = np.argmax(true > recall)
-    assert fpr(count_operating_points(score, truth), "first_above", recall) == (
-        false[first],
-        thresholds[first],
-    )
-
-
-def test_dropping_points_moves_the_threshold():
-    score, truth = np.arange(100, dtype=np.float32)[None], (np.arange(100) >= 50).astype(int)[None]
-    points = count_operating_points(score, truth)
-    assert fpr(points, "first_at_least")[1] == 52
-    assert fpr(points, "first_above")[1] == 50
-
-
-@given(pixels(), RECALLS)
-def test_first_at_least_is_the_first_point_of_all(pictures, recall):
+@given(pixels())
+def test_best_f1_is_the_first_best_of_all_thresholds(pictures):
     points = count_operating_points(*pictures)
-    expected = next(
-        (false_positives / points.negatives, threshold)
-        for threshold, true_positives, false_positives in naive_points(*pictures)
-        if true_positives and true_positives / points.positives >= recall
+    best, at = max(
+        (2 * true / (true + false + points.positives), threshold)
+        for threshold, true, false in naive_points(*pictures)
     )
-    assert fpr(points, "first_at_least", recall) == expected
+    assert best_f1(points) == (best, at)
 
 
-@given(pixels(), RECALLS)
-def test_nearest_takes_the_lowest_threshold_of_the_nearest_recall(pictures, recall):
-    points = count_operating_points(*pictures)
-    walk = [point for point in naive_points(*pictures) if point[1]]
-    full = next(i for i, (_, true_positives, _) in enumerate(walk) if true_positives == points.positives)
-    from_full_recall = walk[full::-1]
-    distance = [abs(true_positives / points.positives - recall) for _, true_positives, _ in from_full_recall]
-    _, true_positives, false_positives = from_full_recall[int(np.argmin(distance))]
-
-    rate, threshold = fpr(points, "nearest", recall)
-
-    assert rate == false_positives / points.negatives
-    score, truth = counted(*pictures)
-    called = score >= np.float32(threshold)
-    assert np.sum(called & (truth == 0)) == false_positives
-    assert np.sum(called & (truth == 1)) == true_positives
+def test_best_f1_equals_scikit_learn():
+    score, truth = np.random.default_rng(1).random((1, 500)), np.arange(500)[None] % 3 == 0
+    f1, threshold = best_f1(count_operating_points(score, truth.astype(int)))
+    assert f1 == pytest.approx(sklearn.f1_score(truth[0], score[0] >= threshold), abs=1e-12)
 
 
-@given(pixels(), RECALLS)
-def test_interpolated_is_numpys_interpolation_of_scikit_learns_curve(pictures, recall):
-    score, truth = counted(*pictures)
-    false, true, _ = sklearn.roc_curve(truth, score)
-    points = count_operating_points(*pictures)
-    rate, threshold = fpr(points, "interpolated", recall)
-    assert rate == pytest.approx(np.interp(recall, true, false), abs=1e-12)
-    assert threshold == fpr(points, "first_at_least", recall)[1]
-
-
-def test_a_recall_that_is_met_exactly():
-    points = count_operating_points(np.array([[3.0, 2.0, 1.0]]), np.array([[1, 0, 1]]))
-    rates = {rule: fpr(points, rule, recall=0.5)[0] for rule in FPR_RULES}
-    assert rates == {"first_above": 1.0, "first_at_least": 0.0, "nearest": 1.0, "interpolated": 1.0}
+def test_of_equal_f1_the_highest_threshold_counts():
+    points = count_operating_points(np.array([[4.0, 3, 2, 1]]), np.array([[1, 0, 0, 1]]))
+    assert best_f1(points) == (2 / 3, 4)
 
 
 def test_a_tie_at_the_threshold_counts_as_called():
     points = count_operating_points(np.array([[1.0, 1.0, 0.0]]), np.array([[1, 0, 0]]))
-    assert average_precision(points) == 0.5
-    assert auroc(points) == 0.75
-    assert {rule: fpr(points, rule)[0] for rule in FPR_RULES} == {
-        "first_above": 0.5,
-        "first_at_least": 0.5,
-        "nearest": 0.5,
-        "interpolated": pytest.approx(0.475),
-    }
+    assert figures(points) == (0.5, 0.75, 0.5, pytest.approx(2 / 3))
 
 
-@given(pixels(scores=st.integers(-5, 5)), st.sampled_from([lambda s: 3 * s + 7, np.exp, lambda s: s**3]))
-def test_monotone_transforms_change_nothing(pictures, transform):
+@pytest.mark.parametrize("transform", [lambda s: 3 * s + 7, np.exp, lambda s: s**3])
+@given(pictures=pixels(scores=st.integers(-5, 5)))
+def test_monotone_transforms_change_nothing(transform, pictures):
     score, truth = pictures
-    before, after = (
-        count_operating_points(score, truth),
-        count_operating_points(transform(score.astype(np.float64)), truth),
-    )
-    assert average_precision(before) == average_precision(after)
-    assert auroc(before) == auroc(after)
-    assert [fpr(before, rule)[0] for rule in FPR_RULES] == [fpr(after, rule)[0] for rule in FPR_RULES]
+    after = count_operating_points(transform(score.astype(np.float64)), truth)
+    assert figures(count_operating_points(score, truth)) == figures(after)
 
 
 @given(pixels(), st.randoms(use_true_random=False))
 def test_the_order_of_pixels_changes_nothing(pictures, random):
     order = list(range(pictures[0].size))
     random.shuffle(order)
-    before, after = (
-        count_operating_points(*pictures),
-        count_operating_points(*(maps[:, order] for maps in pictures)),
+    assert_same_counts(
+        count_operating_points(*pictures), count_operating_points(*(maps[:, order] for maps in pictures))
     )
-    for name in ("thresholds", "true_positives", "false_positives", "false_positives_above"):
-        np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
 
 
-@pytest.mark.parametrize("share", [0.01, 0.3])
-def test_many_pixels_counted_in_chunks_equal_scikit_learn(share):
+@given(pixels(), st.sampled_from([np.nan, np.inf, -7.0]))
+def test_ignored_pixels_never_matter(pictures, anything):
+    score, truth = pictures
+    changed = np.where(truth == 255, score.dtype.type(anything), score)
+    assert_same_counts(count_operating_points(score, truth), count_operating_points(changed, truth))
+
+
+@given(pixels(), st.lists(st.integers(0, 60), max_size=4), st.booleans())
+def test_chunks_however_cut_count_as_the_whole(pictures, cuts, presorted):
+    score, truth = counted(*pictures)
+    known = np.split(score[truth == 0].astype(np.float64), sorted(cuts))
+    chunks = [view for chunk in known for view in sort_blocks(chunk)] if presorted else known
+    split = count_split(score[truth == 1].astype(np.float64), iter(chunks), presorted)
+    assert_same_counts(split, count_operating_points(*pictures))
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 100])
+def test_grouped_pieces_are_the_same_pixels(pieces):
+    scores = np.random.default_rng(0).standard_normal(5000, dtype=np.float32)
+    chunks = list(grouped(np.array_split(scores, pieces), 2000))
+    np.testing.assert_array_equal(np.concatenate(chunks), scores)
+    assert len(chunks) <= 4
+
+
+def test_callers_arrays_are_left_as_they_are():
+    positives, negatives = np.array([2.0, 1.0]), np.array([3.0, 0.0])
+    count_split(positives, [negatives])
+    assert (positives.tolist(), negatives.tolist()) == ([2, 1], [3, 0])
+
+
+@pytest.fixture
+def _two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("_two_threads")
+@pytest.mark.parametrize("share", [0.01, 0.4])
+def test_many_pixels_counted_by_blocks_and_threads_equal_scikit_learn(share):
     rng = np.random.default_rng(3)
-    truth = (rng.random((3, 1000, 1024)) < share).astype(np.uint8)
-    score = np.round(rng.standard_normal(truth.shape, dtype=np.float32) + truth, 4)
+    truth = (rng.random((2, 1000, 1024)) < share).astype(np.uint8)
+    score = np.round(rng.standard_normal(truth.shape, dtype=np.float32) + truth, 6)
     points = count_operating_points(score, truth)
     false, true, thresholds = sklearn.roc_curve(truth.ravel(), score.ravel())
     first = np.argmax(true > 0.95)
@@ -196,32 +188,15 @@ def test_many_pixels_counted_in_chunks_equal_scikit_learn(share):
     assert fpr(points) == (false[first], thresholds[first])
 
 
-@given(pixels())
-def test_curves_are_exact_where_not_thinned(pictures):
-    points = count_operating_points(*pictures)
-    roc, precision_recall = roc_curve(points), precision_recall_curve(points)
-    assert np.trapezoid(roc.y, roc.x) == pytest.approx(auroc(points), abs=1e-12)
-    score, truth = counted(*pictures)
-    for x, y, threshold in zip(roc.x, roc.y, roc.thresholds, strict=True):
-        called = score >= threshold
-        assert (x, y) == (np.mean(called[truth == 0]), np.mean(called[truth == 1]))
-    for x, y, threshold in zip(
-        precision_recall.x, precision_recall.y, precision_recall.thresholds, strict=True
-    ):
-        called = score >= threshold
-        assert (x, y) == (np.mean(called[truth == 1]), np.mean(truth[called] == 1))
-
-
-def test_long_curves_are_thinned_and_keep_their_area():
-    rng = np.random.default_rng(4)
-    truth = rng.integers(0, 2, (1, 20_000))
-    points = count_operating_points(rng.standard_normal(truth.shape) + truth, truth)
-    roc, precision_recall = roc_curve(points), precision_recall_curve(points)
-    assert 400 < len(roc.x) <= 500
-    assert 200 < len(precision_recall.x) <= 500
-    assert (np.diff(roc.x) >= 0).all()
-    assert (np.diff(roc.y) >= 0).all()
-    assert np.trapezoid(roc.y, roc.x) == pytest.approx(auroc(points), abs=1e-3)
+@given(pixels(), st.data())
+def test_some_anomalous_pixels_among_all_known_ones(pictures, data):
+    score, truth = pictures
+    anomalous = np.flatnonzero(truth == 1)
+    kept = data.draw(st.sets(st.sampled_from(anomalous.tolist())))
+    left_out = truth.copy()
+    left_out[:, list(set(anomalous.tolist()) - kept)] = 255
+    points = count_operating_points(score, truth)
+    assert_same_counts(points.among(score[left_out == 1]), count_operating_points(score, left_out))
 
 
 @pytest.mark.parametrize(
@@ -235,15 +210,4 @@ def test_long_curves_are_thinned_and_keep_their_area():
 def test_one_kind_of_pixel_is_undefined_and_says_why(truth, reason):
     points = count_operating_points(np.array([[0.5, 1.0]]), np.array(truth))
     assert points.undefined == reason
-    figures = [average_precision(points), auroc(points)]
-    figures += [figure for rule in FPR_RULES for figure in fpr(points, rule)]
-    assert np.isnan(figures).all()
-    assert roc_curve(points).x.size == precision_recall_curve(points).x.size == 0
-
-
-def test_an_unknown_rule_lists_the_rules():
-    points = count_operating_points(np.array([[0.5, 1.0]]), np.array([[0, 1]]))
-    with pytest.raises(
-        OddscapeError, match="rule 'fpr': expected one of first_above, first_at_least, nearest, interpolated"
-    ):
-        fpr(points, "fpr")
+    assert np.isnan([*figures(points), best_f1(points)[1]]).all()

@@ -216,5 +216,5 @@ def test_a_bad_picture_in_a_batch_adds_none_of_it():
 def test_rules_are_checked_at_the_start_and_when_merging():
     with pytest.raises(OddscapeError, match="unknown FPR rule 'last': expected one of first_above"):
         PixelMetrics(fpr_rule="last")
-    with pytest.raises(OddscapeError, match="cannot merge FPR rule 'nearest' into 'first_above'"):
+    with pytest.raises(OddscapeError, match="cannot merge fpr_rule 'nearest' into 'first_above'"):
         PixelMetrics().merge(PixelMetrics("nearest"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -28,15 +29,21 @@ def as_maps(values: Maps, name: str) -> NDArray[Any]:
     return array if array.ndim == 3 else array[None]
 
 
-def as_score_maps(score: Maps) -> FloatArray:
-    """Give scores as numpy [N, H, W], float32 or float64; half precision is widened, which loses nothing.
+def as_float_maps(score: Maps) -> FloatArray:
+    """Give scores as numpy [N, H, W], float16, float32 or float64; torch's bfloat16 becomes float32.
 
     Raises:
         OddscapeError: they are no floating-point numbers, or have another number of dimensions.
     """
     array = as_maps(score, "score")
-    if not np.issubdtype(array.dtype, np.floating):
+    if array.dtype not in (np.float16, np.float32, np.float64):
         raise OddscapeError(f"score is {array.dtype}: expected floating-point numbers")
+    return array
+
+
+def as_score_maps(score: Maps) -> FloatArray:
+    """As :func:`as_float_maps`, with half precision widened to float32, which loses nothing."""
+    array = as_float_maps(score)
     return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
@@ -71,7 +78,6 @@ def scores_of(kind: int, score: FloatArray, truth: NDArray[Any]) -> FloatArray:
 
 def _from_torch(values: Tensor) -> NDArray[Any]:
     values = values.detach().cpu()
-    if values.is_floating_point() and values.itemsize < 4:
-        values = values.float()
-    array: NDArray[Any] = values.numpy()
+    # Of the 16-bit floats NumPy knows but one.
+    array: NDArray[Any] = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
     return array

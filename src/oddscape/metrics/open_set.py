@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,19 @@ from oddscape.metrics.arrays import (
     require_truth,
     scores_of,
 )
-from oddscape.metrics.operating_points import count_split, fpr, grouped
+from oddscape.metrics.bootstrap import bootstrap_sums
+from oddscape.metrics.calibration import DEFAULT_BINS, CalibrationResult, calibration_result
+from oddscape.metrics.fpr_rules import fpr, require_fpr_rule
+from oddscape.metrics.open_decision import Decision, GroupedScores, decide, group_scores
+from oddscape.metrics.operating_points import count_split, grouped
+from oddscape.metrics.ratios import ratio
+from oddscape.metrics.score_sketch import Floats
 from oddscape.metrics.semantic import (
     ConfusionMatrix,
     SegmentationResult,
     intersection_over_union,
     mean_defined,
+    means_defined,
     require_classes,
 )
 
@@ -63,14 +70,25 @@ class OpenSetResult:
         open_miou: mean of the folds' open-mIoU weighted by their numbers of pictures.
         anomaly_iou: mean of the folds' anomaly IoU, weighted likewise.
         closed: closed-set figures of all pictures together, anomalous and ignored pixels left out.
+        calibration: calibration of the open-set decision, over the pixels that it accepts as known: of those
+            named with confidence c, which share is named rightly. An accepted anomaly is always wrong. None
+            unless every picture came with its confidence.
         folds: the figures of each fold by its name, in order of first appearance.
+        each_fold: the fold of every picture, in the order of their update.
+        each_matrix: int64 [pictures, K + 1, K + 1], as ``FoldResult.matrix``, of every picture at its fold's
+            threshold; zeros where there is none.
+        each_closed_matrix: int64 [pictures, K, K], of the closed set, of every picture.
         undefined: why a figure is NaN; None where none is.
     """
 
     open_miou: float
     anomaly_iou: float
     closed: SegmentationResult
+    calibration: CalibrationResult | None
     folds: Mapping[str, FoldResult]
+    each_fold: tuple[str, ...]
+    each_matrix: NDArray[np.int64]
+    each_closed_matrix: NDArray[np.int64]
     undefined: str | None
 
     @property
@@ -89,22 +107,36 @@ class OpenSetMetrics:
 
     No threshold is known before the last picture, so what it may change is kept: the full-size scores,
     grouped by true and predicted class so that the classes themselves need no room (4 bytes a counted
-    pixel), and the shrunk scores that set the thresholds (1 byte a pixel at a shrink of 0.5). Nothing needs
-    a second pass of the network.
+    pixel), and the shrunk scores that set the thresholds (1 byte a pixel at a shrink of 0.5). A confidence
+    takes 2 bytes a counted pixel more. Nothing needs a second pass of the network.
 
     Args:
         num_classes: number of known classes, K, at most 254.
-        tpr: δ is the ROC threshold at the first recall above this, by the rule ``first_above``.
+        tpr: δ is the ROC threshold at this recall.
         shrink: scale of the scores and the truth that set δ: scores bilinearly without antialias, truth by
             the nearest pixel with floor index, both as ``torch.nn.functional.interpolate`` does.
+        fpr_rule: which point of the ROC curve has that recall, a name in ``FPR_RULES``.
+
+    Raises:
+        OddscapeError: there is no such rule.
     """
 
-    def __init__(self, num_classes: int, tpr: float = 0.95, shrink: float = 0.5) -> None:
-        self.num_classes, self.tpr, self.shrink = num_classes, tpr, shrink
-        self._closed = ConfusionMatrix(num_classes)
-        self._folds: dict[str, _Fold] = {}
+    def __init__(
+        self, num_classes: int, tpr: float = 0.95, shrink: float = 0.5, fpr_rule: str = "first_above"
+    ) -> None:
+        require_fpr_rule(fpr_rule)
+        self.num_classes, self.tpr, self.shrink, self.fpr_rule = num_classes, tpr, shrink, fpr_rule
+        self._pictures: list[_Picture] = []
 
-    def update(self, score: Maps, predicted: Maps, labels: Maps, anomaly: Maps, fold: str) -> None:
+    def update(
+        self,
+        score: Maps,
+        predicted: Maps,
+        labels: Maps,
+        anomaly: Maps,
+        fold: str,
+        confidence: Maps | None = None,
+    ) -> None:
         """Add one picture or a batch of pictures of one fold; all maps [H, W] or [N, H, W], numpy or torch.
 
         Args:
@@ -113,10 +145,12 @@ class OpenSetMetrics:
             labels: integers, train ids 0 … K−1; 255 without a known class.
             anomaly: integers, 0 known, 1 anomaly, 255 ignored.
             fold: name of the fold.
+            confidence: any float type, in [0, 1], the closed-set posterior of the predicted class. It is kept
+                to within 1/131070.
 
         Raises:
-            OddscapeError: shapes differ, a class or the anomaly truth has a value it cannot have, or a score
-                is NaN. Then nothing has been added.
+            OddscapeError: shapes differ, a class or the anomaly truth has a value it cannot have, a score is
+                NaN, or a counted confidence lies outside [0, 1]. Then nothing has been added.
         """
         score = as_score_maps(score)
         predicted, labels = as_maps(predicted, "predicted"), as_maps(labels, "labels")
@@ -129,126 +163,150 @@ class OpenSetMetrics:
         truth = np.where(anomaly == 1, self.num_classes, known)
         require_classes(known[known != IGNORED], "labels", self.num_classes)
         require_classes(predicted[truth != IGNORED], "predicted", self.num_classes)
-        self._closed.update(predicted, known)
-        added = self._folds.setdefault(fold, _Fold())
-        for picture in zip(score, predicted, truth, anomaly, strict=True):
-            added.add(*picture, self.num_classes, self.shrink)
+        confidences: list[NDArray[Any] | None] = [None] * len(score)
+        if confidence is not None:
+            confidence = as_maps(confidence, "confidence")
+            require_same_shape(score=score, confidence=confidence)
+            confidences = list(confidence)
+        maps = zip(score, predicted, truth, anomaly, confidences, strict=True)
+        self._pictures += [self._picture(fold, *picture) for picture in maps]
 
     def merge(self, other: OpenSetMetrics) -> None:
-        """Add the pictures of another accumulator.
+        """Add the pictures of another accumulator after one's own.
 
         Raises:
-            OddscapeError: the two differ in number of classes, recall or shrink.
+            OddscapeError: the two differ in number of classes, recall, shrink or FPR rule.
         """
-        mine, others = ((m.num_classes, m.tpr, m.shrink) for m in (self, other))
+        mine, others = ((m.num_classes, m.tpr, m.shrink, m.fpr_rule) for m in (self, other))
         if mine != others:
-            raise OddscapeError(f"cannot merge (classes, tpr, shrink) {others} into {mine}")
-        self._closed.merge(other._closed)
-        for name, fold in other._folds.items():
-            self._folds.setdefault(name, _Fold()).extend(fold)
+            raise OddscapeError(f"cannot merge (classes, tpr, shrink, FPR rule) {others} into {mine}")
+        self._pictures += other._pictures
 
     def compute(self) -> OpenSetResult:
         """Give the figures of everything added so far; undefined ones are NaN and say why."""
-        folds = {name: self._fold_result(name) for name in self._folds}
-        closed = self._closed.compute()
+        each_fold = tuple(picture.fold for picture in self._pictures)
+        thresholds = {name: self._threshold(name) for name in dict.fromkeys(each_fold)}
+        decisions = [decide(picture.scores, thresholds[picture.fold][0]) for picture in self._pictures]
+        each_matrix = _stacked([decision.matrix for decision in decisions], self.num_classes + 1)
+        each_closed = _stacked([p.scores.closed_matrix for p in self._pictures], self.num_classes)
+        closed = ConfusionMatrix(self.num_classes)
+        closed.matrix += each_closed.sum(axis=0)
+        folds = {
+            name: _fold_result(each_matrix[[fold == name for fold in each_fold]], *threshold)
+            for name, threshold in thresholds.items()
+        }
         reasons = [f"fold {name!r}: {fold.undefined}" for name, fold in folds.items() if fold.undefined]
         return OpenSetResult(
             open_miou=_weighted([(fold.open_miou, fold.pictures) for fold in folds.values()]),
             anomaly_iou=_weighted([(fold.anomaly_iou, fold.pictures) for fold in folds.values()]),
-            closed=closed,
+            closed=closed.compute(),
+            calibration=_calibration(decisions, [reason for _, reason in thresholds.values() if reason]),
             folds=folds,
+            each_fold=each_fold,
+            each_matrix=each_matrix,
+            each_closed_matrix=each_closed,
             undefined=next(iter(reasons), None) if folds else "no picture",
         )
 
-    def _fold_result(self, name: str) -> FoldResult:
-        threshold, undefined = self._threshold(name)
-        pictures = self._folds[name].pictures
-        size = self.num_classes + 1
-        matrix = np.zeros((size, size), np.int64)
-        if undefined is None:
-            for picture in pictures:
-                matrix += _open_matrix(picture, threshold, self.num_classes)
-        class_iou = intersection_over_union(matrix)
-        if undefined is None and np.isnan(class_iou[-1]):
-            undefined = "no anomaly, neither true nor predicted"
-        return FoldResult(
-            threshold=threshold,
-            open_miou=mean_defined(class_iou[:-1]),
-            anomaly_iou=float(class_iou[-1]),
-            class_iou=class_iou,
-            matrix=matrix,
-            pictures=len(pictures),
-            undefined=undefined,
-        )
-
-    def _threshold(self, name: str) -> tuple[float, str | None]:
-        """δ of one fold from all others, or NaN and why there is none."""
-        others = [fold for other, fold in self._folds.items() if other != name]
-        if not others:
-            return float("nan"), "there is no other fold to take a threshold from"
-        anomalous = np.concatenate([piece for fold in others for piece in fold.anomalous])
-        known = [piece for fold in others for piece in fold.known]
-        points = count_split(anomalous, grouped(known, anomalous.size))
-        undefined = points.undefined and f"no threshold from the other folds: {points.undefined}"
-        return fpr(points, "first_above", self.tpr)[1], undefined
-
-
-@dataclass(frozen=True, eq=False)
-class _GroupedScores:
-    """Counted scores of one picture, in order of their cells: true class · K + predicted class."""
-
-    scores: FloatArray
-    sizes: NDArray[np.int64]  # of the (K + 1) · K cells
-
-
-@dataclass(eq=False)
-class _Fold:
-    """What is kept of a fold's pictures: full-size scores, and shrunk ones of both kinds of pixel."""
-
-    pictures: list[_GroupedScores] = field(default_factory=list)
-    anomalous: list[FloatArray] = field(default_factory=list)
-    known: list[FloatArray] = field(default_factory=list)
-
-    def add(
+    def _picture(
         self,
+        fold: str,
         score: FloatArray,
         predicted: NDArray[Any],
         truth: NDArray[Any],
         anomaly: NDArray[Any],
-        num_classes: int,
-        shrink: float,
-    ) -> None:
-        shrunk = _shrunk(score, anomaly, shrink)
-        self.anomalous.append(scores_of(1, *shrunk))
-        self.known.append(scores_of(0, *shrunk))
-        self.pictures.append(_grouped_scores(score, predicted, truth, num_classes))
+        confidence: NDArray[Any] | None,
+    ) -> _Picture:
+        shrunk = _shrunk(score, anomaly, self.shrink)
+        grouped_scores = group_scores(score, predicted, truth, confidence, self.num_classes)
+        return _Picture(fold, grouped_scores, scores_of(1, *shrunk), scores_of(0, *shrunk))
 
-    def extend(self, other: _Fold) -> None:
-        self.pictures += other.pictures
-        self.anomalous += other.anomalous
-        self.known += other.known
-
-
-def _grouped_scores(
-    score: FloatArray, predicted: NDArray[Any], truth: NDArray[Any], num_classes: int
-) -> _GroupedScores:
-    """Group the scores of one picture [H, W] by truth (0 … K, ignored 255) and predicted class."""
-    counted = truth != IGNORED
-    # 16-bit integers are sorted by radix, in linear time.
-    cells = truth[counted].astype(np.uint16) * np.uint16(num_classes) + predicted[counted].astype(np.uint16)
-    order = np.argsort(cells, kind="stable")
-    sizes = np.bincount(cells, minlength=(num_classes + 1) * num_classes)
-    return _GroupedScores(score[counted][order], sizes)
+    def _threshold(self, fold: str) -> tuple[float, str | None]:
+        """δ of one fold from all others together, or NaN and why there is none."""
+        others = [picture for picture in self._pictures if picture.fold != fold]
+        if not others:
+            return float("nan"), "there is no other fold to take a threshold from"
+        anomalous = np.concatenate([picture.anomalous for picture in others])
+        points = count_split(anomalous, grouped([picture.known for picture in others], anomalous.size))
+        undefined = points.undefined and f"no threshold from the other folds: {points.undefined}"
+        return fpr(points, self.fpr_rule, self.tpr)[1], undefined
 
 
-def _open_matrix(picture: _GroupedScores, threshold: float, num_classes: int) -> NDArray[np.int64]:
-    """Confusion matrix [K + 1, K + 1] of a picture whose pixels with score > δ are called anomalous."""
-    passed = np.concatenate(([0], np.cumsum(picture.scores > threshold, dtype=np.int64)))
-    called = np.diff(passed[np.cumsum(picture.sizes)], prepend=0)
-    matrix = np.empty((num_classes + 1, num_classes + 1), np.int64)
-    matrix[:, :-1] = (picture.sizes - called).reshape(num_classes + 1, num_classes)
-    matrix[:, -1] = called.reshape(num_classes + 1, num_classes).sum(axis=1)
-    return matrix
+def bootstrap_open_set(result: OpenSetResult, weights: Floats) -> dict[str, Floats]:
+    """Replicate the open-set figures at fixed thresholds.
+
+    A fold counts by how many of its pictures are drawn, and not at all where none is.
+
+    Args:
+        result: of P pictures.
+        weights: float64 [replicates, P], from ``resample``.
+
+    Returns:
+        ``open_miou``, ``anomaly_iou``, ``closed_miou`` and ``gap``, each float64 [replicates]; NaN where the
+        pictures drawn leave a figure undefined.
+    """
+    sums = {"open_miou": np.zeros(len(weights)), "anomaly_iou": np.zeros(len(weights))}
+    for name in result.folds:
+        own = np.array([fold == name for fold in result.each_fold])
+        drawn, matrices = weights[:, own], result.each_matrix[own]
+        for figure, statistic in _OPEN_FIGURES.items():
+            values = bootstrap_sums(matrices, drawn, statistic)
+            sums[figure] += np.where(drawn.any(axis=1), drawn.sum(axis=1) * values, 0)
+    figures = {figure: ratio(total, weights.sum(axis=1)) for figure, total in sums.items()}
+    closed = bootstrap_sums(result.each_closed_matrix, weights, _mean_iou)
+    return figures | {"closed_miou": closed, "gap": closed - figures["open_miou"]}
+
+
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    """What is kept of a picture: full-size scores, and shrunk ones of both kinds of pixel."""
+
+    fold: str
+    scores: GroupedScores
+    anomalous: FloatArray
+    known: FloatArray
+
+
+def _fold_result(matrices: NDArray[np.int64], threshold: float, undefined: str | None) -> FoldResult:
+    """The figures of a fold from the confusion matrices [pictures, K + 1, K + 1] of its pictures."""
+    matrix = matrices.sum(axis=0)
+    class_iou = intersection_over_union(matrix)
+    if undefined is None and np.isnan(class_iou[-1]):
+        undefined = "no anomaly, neither true nor predicted"
+    return FoldResult(
+        threshold=threshold,
+        open_miou=mean_defined(class_iou[:-1]),
+        anomaly_iou=float(class_iou[-1]),
+        class_iou=class_iou,
+        matrix=matrix,
+        pictures=len(matrices),
+        undefined=undefined,
+    )
+
+
+def _calibration(decisions: Sequence[Decision], reasons: Sequence[str]) -> CalibrationResult | None:
+    """Calibration of what was accepted; NaN where a fold has no threshold, None without confidence."""
+    counts = [decision.calibration for decision in decisions if decision.calibration is not None]
+    if not counts or len(counts) < len(decisions):
+        return None
+    if reasons:
+        return replace(calibration_result([], DEFAULT_BINS), undefined=reasons[0])
+    return calibration_result(counts, DEFAULT_BINS)
+
+
+def _mean_iou(matrices: Floats) -> Floats:
+    return means_defined(intersection_over_union(matrices))
+
+
+_OPEN_FIGURES = {
+    "open_miou": lambda matrices: means_defined(intersection_over_union(matrices)[:, :-1]),
+    "anomaly_iou": lambda matrices: intersection_over_union(matrices)[:, -1],
+}
+
+
+def _stacked(matrices: Sequence[NDArray[np.int64]], size: int) -> NDArray[np.int64]:
+    """Stack matrices of one size, or none: int64 [pictures, size, size]."""
+    return np.array(matrices, np.int64).reshape(-1, size, size)
 
 
 def _shrunk(score: FloatArray, truth: NDArray[Any], scale: float) -> tuple[FloatArray, NDArray[np.uint8]]:

@@ -2,20 +2,20 @@
 
 A threshold that no anomalous pixel's score equals only adds false positives to the one above it. So the
 counts at the distinct scores of anomalous pixels determine every figure here exactly, and known pixels,
-which outnumber anomalous ones a hundred times, need only be sorted and looked up: no index array, no
-full-length curve.
+which outnumber anomalous ones a hundred times, need only be sorted block by block and looked up: no index
+array, no full-length curve.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oddscape.errors import OddscapeError
 from oddscape.metrics.arrays import (
     FloatArray,
     Maps,
@@ -25,6 +25,7 @@ from oddscape.metrics.arrays import (
     require_truth,
     scores_of,
 )
+from oddscape.metrics.sorting import BLOCK, blocks, for_each, sort_block
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +68,29 @@ class OperatingPoints:
         missing = "known" if self.positives else "anomalous"
         return f"no {missing} pixel among the {self.positives + self.negatives} that count"
 
+    def among(self, scores: FloatArray) -> OperatingPoints:
+        """Count the operating points of some of the anomalous pixels against all known pixels.
+
+        Args:
+            scores: float [n], scores of anomalous pixels that are counted here, in any order.
+        """
+        rising, first = _distinct(np.sort(scores))
+        index = len(self.thresholds) - 1 - np.searchsorted(self.thresholds[::-1], rising[::-1])
+        return OperatingPoints(
+            thresholds=rising[::-1],
+            true_positives=(scores.size - first)[::-1],
+            false_positives=self.false_positives[index],
+            false_positives_above=self.false_positives_above[index],
+            positives=scores.size,
+            negatives=self.negatives,
+        )
+
 
 def count_operating_points(score: Maps, truth: Maps) -> OperatingPoints:
     """Count the operating points of score maps that are held in memory as a whole.
 
-    Takes little memory beyond its arguments: less than two bytes a pixel at 1 % anomalies.
+    Beyond its arguments it takes 28 bytes a distinct score of an anomalous pixel, 4 more an anomalous pixel,
+    and some 20 MB a thread, of which there are at most four.
 
     Args:
         score: any float type, [H, W] or [N, H, W], higher = more anomalous.
@@ -83,49 +102,54 @@ def count_operating_points(score: Maps, truth: Maps) -> OperatingPoints:
     score, truth = as_score_maps(score), as_maps(truth, "truth")
     require_same_shape(score=score, truth=truth)
     require_truth(truth)
-    flat_score, flat_truth = score.reshape(-1), truth.reshape(-1)
-    positives = scores_of(1, flat_score, flat_truth)
-    parts = _chunks(positives.size, score.size)
-    pieces = zip(np.array_split(flat_score, parts), np.array_split(flat_truth, parts), strict=True)
+    pieces = list(zip(blocks(score.reshape(-1)), blocks(truth.reshape(-1)), strict=True))
+    positives = np.concatenate([np.empty(0, score.dtype), *(scores_of(1, *piece) for piece in pieces)])
     return count_split(positives, (scores_of(0, *piece) for piece in pieces))
 
 
-def count_split(positives: FloatArray, negatives: Iterable[FloatArray]) -> OperatingPoints:
+def count_split(
+    positives: FloatArray, negatives: Iterable[FloatArray], presorted: bool = False
+) -> OperatingPoints:
     """Count the operating points of scores that are already split by kind.
 
     Args:
         positives: scores of anomalous pixels, float [P], in any order, no NaN.
-        negatives: chunks of scores of known pixels, float [n] each, in any order, no NaN.
+        negatives: chunks of scores of known pixels, float [n] each, no NaN. They are taken one by one as
+            they are needed.
+        presorted: each chunk of known pixels is in rising order already, as ``sort_blocks`` leaves it.
     """
     rising, first = _distinct(np.sort(positives))
-    at_least, above = np.zeros(len(rising), np.int64), np.zeros(len(rising), np.int64)
-    total = 0
-    for chunk in negatives:
-        total += chunk.size
-        if chunk.size and rising.size:
-            _count_above(np.sort(chunk), rising, at_least, above)
+    falls, ties = np.zeros(len(rising) + 1, np.int64), np.zeros(len(rising), np.int64)
+    lock = Lock()
+
+    def count(chunk: FloatArray) -> None:
+        _count_between(chunk if presorted else sort_block(chunk), rising, falls, ties, lock)
+
+    for_each(count, negatives if presorted else (block for chunk in negatives for block in blocks(chunk)))
+    not_below = np.cumsum(falls[::-1], out=falls[::-1])
+    at_least = not_below[:-1]
     return OperatingPoints(
         thresholds=rising[::-1],
-        true_positives=(positives.size - first)[::-1],
-        false_positives=at_least[::-1],
-        false_positives_above=above[::-1],
+        true_positives=np.subtract(positives.size, first, out=first)[::-1],
+        false_positives=at_least,
+        false_positives_above=np.subtract(at_least, ties[::-1], out=ties[::-1]),
         positives=positives.size,
-        negatives=total,
+        negatives=int(not_below[-1]),
     )
 
 
 def grouped(pieces: list[FloatArray], positives: int) -> Iterator[FloatArray]:
-    """Join the known pixels' scores of many pictures into a few chunks for :func:`count_split`."""
-    parts = _chunks(positives, sum(piece.size for piece in pieces))
-    step = max(1, -(-len(pieces) // parts))
+    """Join the known pixels' scores of many pictures into chunks that are worth looking up."""
+    step = max(1, len(pieces) * min(positives, BLOCK) // max(1, sum(piece.size for piece in pieces)))
     for start in range(0, len(pieces), step):
         yield np.concatenate(pieces[start : start + step])
 
 
-def _chunks(positives: int, negatives: int) -> int:
-    """How many chunks to sort one after another: more save memory, but look up every threshold more often."""
-    worthwhile = min(negatives >> 20, negatives // max(1, 8 * positives))
-    return max(1, min(8, worthwhile))
+def just_above(scores: FloatArray) -> FloatArray:
+    """Give the next greater number of the same type: the lowest threshold that leaves each score out."""
+    with np.errstate(over="ignore"):  # above the greatest finite number comes infinity
+        following: FloatArray = np.nextafter(scores, scores.dtype.type(np.inf))
+    return following
 
 
 def _distinct(ordered: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
@@ -136,16 +160,29 @@ def _distinct(ordered: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
     return ordered[first], first
 
 
-def _count_above(
-    ordered: FloatArray, rising: FloatArray, at_least: NDArray[np.int64], above: NDArray[np.int64]
+def _count_between(
+    ordered: FloatArray, rising: FloatArray, falls: NDArray[np.int64], ties: NDArray[np.int64], lock: Lock
 ) -> None:
-    """Add to the counts how many of the sorted scores are ≥ and > each threshold."""
-    below = np.searchsorted(ordered, rising)
-    at_least += ordered.size - below
-    # Only where the score that was found equals the threshold is there a tie to step over.
-    tied = ordered[np.minimum(below, ordered.size - 1)] == rising
-    below[tied] = np.searchsorted(ordered, rising[tied], side="right")
-    above += ordered.size - below
+    """Add to falls[i] how many scores have just i thresholds ≤ them, to ties[i] how many equal threshold i.
+
+    Both arrays are sorted; the shorter one is looked up in the longer one.
+    """
+    if not ordered.size:
+        return
+    if rising.size > ordered.size:
+        reached = np.searchsorted(rising, ordered, side="right")
+        tied = reached[rising[reached - 1] == ordered] - 1
+        with lock:
+            np.add.at(falls, reached, 1)
+            np.add.at(ties, tied, 1)
+    else:
+        below = np.searchsorted(ordered, rising)
+        tied = np.flatnonzero(ordered[np.minimum(below, ordered.size - 1)] == rising)
+        equal = np.searchsorted(ordered, rising[tied], side="right") - below[tied]
+        between = np.diff(below, prepend=0, append=ordered.size)
+        with lock:
+            falls += between
+            ties[tied] += equal
 
 
 def average_precision(points: OperatingPoints) -> float:
@@ -154,10 +191,8 @@ def average_precision(points: OperatingPoints) -> float:
     Returns:
         A fraction in [0, 1]; NaN where ``points.undefined``.
     """
-    if points.undefined:
-        return float("nan")
-    gained = np.diff(points.true_positives, prepend=0)
-    return float(np.sum(gained * points.precision) / points.positives)
+    true, false = points.true_positives, points.false_positives
+    return _mean_over_pixels(points, lambda part: true[part] / (true[part] + false[part]))
 
 
 def auroc(points: OperatingPoints) -> float:
@@ -166,172 +201,51 @@ def auroc(points: OperatingPoints) -> float:
     Returns:
         A fraction in [0, 1]; NaN where ``points.undefined``.
     """
+    at_least, above, pairs = points.false_positives, points.false_positives_above, 2 * points.negatives
+    return 1 - _mean_over_pixels(points, lambda part: (at_least[part] + above[part]) / pairs)
+
+
+def best_f1(points: OperatingPoints) -> tuple[float, float]:
+    """Best F1 = 2TP / (2TP + FP + FN) over all thresholds, and the highest threshold that reaches it.
+
+    Returns:
+        A fraction in [0, 1], and the score t at which the pixels with s ≥ t have it; both NaN where
+        ``points.undefined``.
+    """
     if points.undefined:
-        return float("nan")
-    gained = np.diff(points.true_positives, prepend=0)
-    misplaced = points.false_positives + points.false_positives_above  # twice the pairs out of order
-    return float(1 - np.sum(gained * (misplaced / (2 * points.negatives))) / points.positives)
+        return float("nan"), float("nan")
+    called = points.true_positives + points.false_positives
+    f1 = 2 * points.true_positives / (points.positives + called)
+    best = int(np.argmax(f1))
+    return float(f1[best]), float(points.thresholds[best])
 
 
-FprAt: TypeAlias = tuple[float, float]
-"""A false-positive rate, and the threshold t at which the pixels with s ≥ t have it."""
-
-
-def first_above(points: OperatingPoints, recall: float = 0.95) -> FprAt:
-    """First point with R > ``recall`` on scikit-learn's ROC curve with its default ``drop_intermediate``.
-
-    That default first removes every point whose two neighbouring steps in (FP, TP) are equal, so the
-    point taken may lie below the first threshold with R > ``recall``. DenseHybrid and RbA use this rule.
-    """
-    start = int(np.argmax(points.recall > recall))
-    return _at(points, start + int(np.argmax(_kept(points, start))))
-
-
-def first_at_least(points: OperatingPoints, recall: float = 0.95) -> FprAt:
-    """First point with R ≥ ``recall``. SegmentMeIfYouCan, Fishyscapes and UNO use this rule."""
-    return _at(points, int(np.argmax(points.recall >= recall)))
-
-
-def nearest(points: OperatingPoints, recall: float = 0.95) -> FprAt:
-    """Point whose R is nearest to ``recall``. StreetHazards' own code, DiCNet and PEBAL use this rule.
-
-    Of the thresholds with that recall the lowest counts, with the most false positives, as in a walk from
-    full recall upwards; but full recall itself counts where it is first reached. Of two recalls equally
-    near the higher counts.
-    """
-    distance = np.abs(points.recall - recall)
-    index = len(distance) - 1 - int(np.argmin(distance[::-1]))
-    if index == len(distance) - 1:
-        return _at(points, index)
-    # All scores above the next anomalous pixel's, and no others, lie at or above this number.
-    threshold = np.nextafter(points.thresholds[index + 1], np.inf)
-    return int(points.false_positives_above[index + 1]) / points.negatives, float(threshold)
-
-
-def interpolated(points: OperatingPoints, recall: float = 0.95) -> FprAt:
-    """F at R = ``recall`` by linear interpolation. Standardized Max Logits and Mask2Anomaly use this rule.
-
-    Where the curve meets ``recall`` exactly its last point there counts, as ``numpy.interp`` has it. No
-    threshold has an interpolated rate: the one given is that of the first point with R ≥ ``recall``.
-    """
-    reached = points.recall
-    index = int(np.argmax(reached > recall))
-    before = float(reached[index - 1]) if index else 0.0
-    low, high = int(points.false_positives_above[index]), int(points.false_positives[index])
-    share = (recall - before) / (float(reached[index]) - before)
-    _, threshold = first_at_least(points, recall)
-    return (low + share * (high - low)) / points.negatives, threshold
-
-
-FPR_RULES: dict[str, Callable[[OperatingPoints, float], FprAt]] = {
-    "first_above": first_above,
-    "first_at_least": first_at_least,
-    "nearest": nearest,
-    "interpolated": interpolated,
-}
-"""The definitions of "FPR at 95 % recall" in use. Each takes defined points and a recall in [0, 1)."""
-
-
-def require_fpr_rule(name: str) -> None:
-    """Raise an OddscapeError that lists the rules unless ``name`` is one of them."""
-    if name not in FPR_RULES:
-        raise OddscapeError(f"unknown FPR rule {name!r}: expected one of {', '.join(FPR_RULES)}")
-
-
-def fpr(points: OperatingPoints, rule: str = "first_above", recall: float = 0.95) -> FprAt:
-    """False-positive rate at a recall, and its threshold; both NaN where ``points.undefined``.
+def sums_over_pixels(
+    points: OperatingPoints, ends: Iterable[int], value: Callable[[slice], NDArray[np.float64]]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Count anomalous pixels, and sum a value at the score of each, over consecutive groups of thresholds.
 
     Args:
         points: counts of the pixels.
-        rule: a name in ``FPR_RULES``.
-        recall: in [0, 1).
+        ends: the index of a threshold before which each group ends, where the next begins.
+        value: gives the values of a slice of thresholds, so that memory need never hold those of all.
 
-    Raises:
-        OddscapeError: there is no such rule.
+    Returns:
+        int64 and float64 [groups].
     """
-    require_fpr_rule(rule)
-    return (float("nan"), float("nan")) if points.undefined else FPR_RULES[rule](points, recall)
+    gained, sums, start = [], [], 0
+    for end in ends:
+        part, reached = slice(start, end), int(points.true_positives[start - 1]) if start else 0
+        pixels = np.diff(points.true_positives[part], prepend=reached)
+        gained.append(pixels.sum())
+        sums.append(np.sum(pixels * value(part)))
+        start = end
+    return np.array(gained, np.int64), np.array(sums, np.float64)
 
 
-def _at(points: OperatingPoints, index: int) -> FprAt:
-    return int(points.false_positives[index]) / points.negatives, float(points.thresholds[index])
-
-
-def _kept(points: OperatingPoints, start: int) -> NDArray[np.bool_]:
-    """Which points from ``start`` on scikit-learn's ``drop_intermediate`` keeps.
-
-    A point is dropped where the next distinct score of *any* pixel adds as many false and true positives
-    as its own did. Its own adds a true positive, so the next must be an anomalous pixel's score too, with
-    no known pixel between. The first and the last distinct score are always kept.
-    """
-    gained = np.diff(points.true_positives, prepend=0)[start:]
-    tied = (points.false_positives - points.false_positives_above)[start:]
-    between = points.false_positives_above[start + 1 :] != points.false_positives[start:-1]
-    kept = np.ones(len(gained), bool)
-    kept[:-1] = (gained[1:] != gained[:-1]) | (tied[1:] != tied[:-1]) | between
-    kept[0] |= start == 0 and points.false_positives_above[0] == 0
-    return kept
-
-
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """Points of a curve in order of falling threshold.
-
-    Args:
-        x: float64 [n], the false-positive rate of a ROC curve, the recall of a precision-recall curve.
-        y: float64 [n], the recall of a ROC curve, the precision of a precision-recall curve.
-        thresholds: float64 [n]; the point is that of the pixels with score ≥ threshold.
-    """
-
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    thresholds: NDArray[np.float64]
-
-
-_EMPTY = Curve(np.empty(0), np.empty(0), np.empty(0))
-
-
-def roc_curve(points: OperatingPoints, limit: int = 500) -> Curve:
-    """Recall over false-positive rate from (0, 0) to (1, 1).
-
-    Each operating point gives two corners of the curve: before and after the pixels with its very score.
-    The curve is exact, with AUROC as its area, unless it must be thinned to ``limit`` points. It is empty
-    where ``points.undefined``.
-    """
+def _mean_over_pixels(points: OperatingPoints, value: Callable[[slice], NDArray[np.float64]]) -> float:
     if points.undefined:
-        return _EMPTY
-    kept = _thinned(points, limit // 2 - 1)
-    gained = np.diff(points.true_positives, prepend=0)
-    false_positives = np.stack((points.false_positives_above[kept], points.false_positives[kept]), axis=1)
-    true_positives = np.stack(
-        (points.true_positives[kept] - gained[kept], points.true_positives[kept]), axis=1
-    )
-    thresholds = points.thresholds[kept]
-    thresholds = np.stack((np.nextafter(thresholds, np.inf), thresholds), axis=1)
-    return Curve(
-        x=np.concatenate(([0.0], false_positives.ravel() / points.negatives, [1.0])),
-        y=np.concatenate(([0.0], true_positives.ravel() / points.positives, [1.0])),
-        thresholds=np.concatenate(([np.inf], thresholds.ravel(), [-np.inf])),
-    )
-
-
-def precision_recall_curve(points: OperatingPoints, limit: int = 500) -> Curve:
-    """Precision over recall at the scores of anomalous pixels, thinned to at most ``limit`` points.
-
-    It is empty where ``points.undefined``.
-    """
-    if points.undefined:
-        return _EMPTY
-    kept = _thinned(points, limit)
-    return Curve(points.recall[kept], points.precision[kept], points.thresholds[kept].astype(np.float64))
-
-
-def _thinned(points: OperatingPoints, limit: int) -> NDArray[np.int64]:
-    """Indices of at most ``limit`` points, half spread evenly over the recall, half over the FPR."""
-    if len(points.thresholds) <= limit:
-        return np.arange(len(points.thresholds))
-    spread = [
-        np.searchsorted(counts, np.linspace(counts[0], counts[-1], limit // 2))
-        for counts in (points.true_positives, points.false_positives)
-    ]
-    return np.unique(np.concatenate(spread))
+        return float("nan")
+    size = len(points.thresholds)
+    _, sums = sums_over_pixels(points, [*range(BLOCK, size, BLOCK), size], value)
+    return math.fsum(sums) / points.positives

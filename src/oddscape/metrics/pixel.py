@@ -1,9 +1,8 @@
-"""Average precision, AUROC and FPR95 of score maps, pooled over pictures and per picture."""
+"""Average precision, AUROC, FPR95 and best F1 of score maps, pooled over pictures and per picture."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,24 +11,18 @@ from oddscape.errors import OddscapeError
 from oddscape.metrics.arrays import (
     FloatArray,
     Maps,
+    as_float_maps,
     as_maps,
-    as_score_maps,
     require_same_shape,
     require_truth,
-    scores_of,
 )
-from oddscape.metrics.operating_points import (
-    Curve,
-    OperatingPoints,
-    auroc,
-    average_precision,
-    count_split,
-    fpr,
-    grouped,
-    precision_recall_curve,
-    require_fpr_rule,
-    roc_curve,
-)
+from oddscape.metrics.curves import Curve, precision_recall_curve, roc_curve
+from oddscape.metrics.engines import ENGINES, PixelFigures, pixel_figures
+from oddscape.metrics.fpr_rules import require_fpr_rule
+from oddscape.metrics.operating_points import OperatingPoints
+from oddscape.metrics.score_histogram import ScoreHistogram
+from oddscape.metrics.score_sketch import ScoreSketch
+from oddscape.metrics.streaming import DEFAULT_MEMORY, Bounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,26 +78,34 @@ class PixelResult:
         auroc: area under the ROC curve, ties as one point.
         fpr95: false-positive rate at 95 % recall by ``fpr_rule``.
         threshold: the score t at which the pixels with s ≥ t have that rate.
+        best_f1: largest 2TP / (2TP + FP + FN) over all thresholds.
+        best_f1_threshold: the highest score t at which the pixels with s ≥ t reach it.
         positives: anomalous pixels counted.
         negatives: known pixels counted.
         fpr_rule: a name in ``FPR_RULES``.
         undefined: why the pooled figures are NaN; None where they are numbers.
+        bounds: certified intervals of the pooled figures, of width 0 where they are exact.
         roc_curve: at most 500 points; none where undefined.
         precision_recall_curve: at most 500 points; none where undefined.
         per_picture: the figures of each picture and their means.
+        points: counts at the scores of anomalous pixels, which all pooled figures are made of.
     """
 
     average_precision: float
     auroc: float
     fpr95: float
     threshold: float
+    best_f1: float
+    best_f1_threshold: float
     positives: int
     negatives: int
     fpr_rule: str
     undefined: str | None
+    bounds: Bounds
     roc_curve: Curve
     precision_recall_curve: Curve
     per_picture: PerPicture
+    points: OperatingPoints = field(repr=False)
 
     @property
     def prevalence(self) -> float:
@@ -113,40 +114,30 @@ class PixelResult:
         return self.positives / counted if counted else float("nan")
 
 
-@dataclass(frozen=True, eq=False)
-class ScoreHistogram:
-    """How the scores of both kinds of pixel are distributed, in B equal bins over their common range.
-
-    Args:
-        edges: float64 [B + 1]; a bin holds its lower edge, the last bin its upper edge too.
-        anomalous: int64 [B], anomalous pixels in each bin.
-        known: int64 [B], known pixels in each bin.
-    """
-
-    edges: NDArray[np.float64]
-    anomalous: NDArray[np.int64]
-    known: NDArray[np.int64]
-
-
 class PixelMetrics:
-    """Accumulates score maps and gives exact AP, AUROC and FPR95: the value of all pixels at once.
-
-    Keeps each counted score, 4 bytes a pixel (8 where it came as float64). :meth:`compute` takes less than
-    two bytes a pixel more at 1 % anomalies.
+    """Accumulates score maps and gives AP, AUROC, FPR95 and best F1: the value of all pixels at once.
 
     Args:
         fpr_rule: which definition of FPR95 holds, a name in ``FPR_RULES``.
+        engine: ``"exact"`` keeps each counted score, 4 bytes a pixel (8 where it came as float64);
+            ``"streaming"`` takes ``memory`` however many pixels there are, and certifies how far its pooled
+            figures may be off (not at all for float16 scores). Figures of single pictures are always exact.
+        memory: bytes that the streaming engine may take.
 
     Raises:
-        OddscapeError: there is no such rule.
+        OddscapeError: there is no such rule or engine, or too little memory.
     """
 
-    def __init__(self, fpr_rule: str = "first_above") -> None:
+    def __init__(
+        self, fpr_rule: str = "first_above", engine: str = "exact", memory: int = DEFAULT_MEMORY
+    ) -> None:
         require_fpr_rule(fpr_rule)
-        self.fpr_rule = fpr_rule
-        self._anomalous: list[FloatArray] = []
-        self._known: list[FloatArray] = []
-        self._figures: list[_Figures] = []
+        if engine not in ENGINES:
+            raise OddscapeError(f"unknown engine {engine!r}: expected one of {', '.join(ENGINES)}")
+        self.fpr_rule, self.engine, self.memory = fpr_rule, engine, memory
+        self._engine = ENGINES[engine](memory)
+        self._figures: list[PixelFigures] = []
+        self.sketches: list[ScoreSketch] = []
 
     def update(self, score: Maps, truth: Maps) -> None:
         """Add one picture or a batch of pictures.
@@ -159,97 +150,77 @@ class PixelMetrics:
             OddscapeError: shapes differ, truth holds another value, or a counted score is NaN. Then nothing
                 has been added.
         """
-        score, truth = as_score_maps(score), as_maps(truth, "truth")
+        score, truth = as_float_maps(score), as_maps(truth, "truth")
         require_same_shape(score=score, truth=truth)
         require_truth(truth)
-        pictures = [(scores_of(1, *maps), scores_of(0, *maps)) for maps in zip(score, truth, strict=True)]
-        for anomalous, known in pictures:
-            self._figures.append(_figures(count_split(anomalous, [known]), self.fpr_rule))
-            self._anomalous.append(anomalous)
-            self._known.append(known)
+        for picture in [self._engine.count(*maps) for maps in zip(score, truth, strict=True)]:
+            self._figures.append(pixel_figures(picture.points, self.fpr_rule))
+            self.sketches.append(picture.sketch)
+            self._engine.add(picture)
 
     def merge(self, other: PixelMetrics) -> None:
         """Add the pictures of another accumulator after one's own.
 
         Raises:
-            OddscapeError: the two have different FPR rules.
+            OddscapeError: the two have different FPR rules, engines or memory.
         """
-        if other.fpr_rule != self.fpr_rule:
-            raise OddscapeError(f"cannot merge FPR rule {other.fpr_rule!r} into {self.fpr_rule!r}")
-        self._anomalous += other._anomalous
-        self._known += other._known
+        for name in ("fpr_rule", "engine", "memory"):
+            mine, others = getattr(self, name), getattr(other, name)
+            if mine != others:
+                raise OddscapeError(f"cannot merge {name} {others!r} into {mine!r}")
+        self._engine.merge(other._engine)
         self._figures += other._figures
+        self.sketches += other.sketches
 
     def compute(self) -> PixelResult:
         """Give the figures of everything added so far; undefined ones are NaN and say why."""
-        anomalous = np.concatenate([*self._anomalous, np.empty(0, np.float32)])
-        points = count_split(anomalous, grouped(self._known, anomalous.size))
+        pooled = self._engine.compute(self.fpr_rule)
+        points = pooled.points
         return PixelResult(
-            **_figures(points, self.fpr_rule)._asdict(),
+            **pooled.figures._asdict(),
             fpr_rule=self.fpr_rule,
             undefined=points.undefined,
+            bounds=pooled.bounds,
             roc_curve=roc_curve(points),
             precision_recall_curve=precision_recall_curve(points),
             per_picture=_per_picture(self._figures),
+            points=points,
         )
+
+    @property
+    def latest(self) -> PixelFigures:
+        """The figures of the picture that was added last."""
+        return self._figures[-1]
 
     def histogram(self, bins: int = 100) -> ScoreHistogram:
         """Count the scores of both kinds in equal bins over the range of the finite ones."""
-        edges = np.linspace(*_finite_range([*self._anomalous, *self._known]), bins + 1)
-        return ScoreHistogram(edges, _binned(self._anomalous, edges), _binned(self._known, edges))
+        return self._engine.histogram(bins)
+
+    def anomalous_scores(self) -> FloatArray | None:
+        """Scores of all anomalous pixels, float [P], picture by picture; None with the streaming engine.
+
+        Within a picture they come as ``score[truth == 1]`` gives them.
+        """
+        return self._engine.anomalous_scores()
 
 
-class _Figures(NamedTuple):
-    average_precision: float
-    auroc: float
-    fpr95: float
-    threshold: float
-    positives: int
-    negatives: int
-
-
-def _figures(points: OperatingPoints, fpr_rule: str) -> _Figures:
-    return _Figures(
-        average_precision(points),
-        auroc(points),
-        *fpr(points, fpr_rule),
-        points.positives,
-        points.negatives,
-    )
-
-
-def _per_picture(figures: list[_Figures]) -> PerPicture:
-    columns = np.array(figures, np.float64).reshape(-1, len(_Figures._fields)).T
-    complete = (columns[4] > 0) & (columns[5] > 0)
+def _per_picture(figures: list[PixelFigures]) -> PerPicture:
+    columns = {
+        name: np.array([getattr(each, name) for each in figures], np.float64) for name in PixelFigures._fields
+    }
+    complete = (columns["positives"] > 0) & (columns["negatives"] > 0)
     pictures = int(np.count_nonzero(complete))
     undefined = None if pictures else f"none of {len(figures)} pictures holds both kinds of pixel"
-    means = columns[:, complete].mean(axis=1) if pictures else np.full(len(columns), np.nan)
+    names = ("average_precision", "auroc", "fpr95")
+    means = {name: float(columns[name][complete].mean()) if pictures else float("nan") for name in names}
     return PerPicture(
-        average_precision=float(means[0]),
-        auroc=float(means[1]),
-        fpr95=float(means[2]),
+        **means,
         pictures=pictures,
         left_out=len(figures) - pictures,
         undefined=undefined,
-        each=EachPicture(*columns[:4], *columns[4:].astype(np.int64)),
+        each=EachPicture(
+            **{name: columns[name] for name in (*names, "threshold")},
+            positives=columns["positives"].astype(np.int64),
+            negatives=columns["negatives"].astype(np.int64),
+        ),
     )
-
-
-def _finite_range(pieces: list[FloatArray]) -> tuple[float, float]:
-    """The least and the greatest finite value; half a unit to both sides where there is but one or none."""
-    low, high = np.inf, -np.inf
-    for piece in pieces:
-        finite = np.isfinite(piece)
-        low = min(low, float(piece.min(where=finite, initial=np.inf)))
-        high = max(high, float(piece.max(where=finite, initial=-np.inf)))
-    middle = low if low == high else 0.0
-    return (low, high) if low < high else (middle - 0.5, middle + 0.5)
-
-
-def _binned(pieces: list[FloatArray], edges: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Histogram of many arrays; infinite values fall into the outermost bins."""
-    low, high, bins = float(edges[0]), float(edges[-1]), len(edges) - 1
-    counts = np.zeros(bins, np.int64)
-    for piece in pieces:
-        counts += np.histogram(np.clip(piece, low, high), bins, (low, high))[0]
-    return counts

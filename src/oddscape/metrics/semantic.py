@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from oddscape.errors import OddscapeError
 from oddscape.labels import IGNORED
 from oddscape.metrics.arrays import Maps, as_maps, require_same_shape
+from oddscape.metrics.ratios import ratio
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,16 +110,21 @@ def require_classes(classes: NDArray[Any], name: str, num_classes: int) -> None:
         )
 
 
-def intersection_over_union(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
-    """IoU by class, TP / (TP + FP + FN), from a confusion matrix [K, K]; NaN where the union is empty."""
-    hits = np.diag(matrix)
-    union = matrix.sum(axis=0) + matrix.sum(axis=1) - hits
-    iou = np.full(len(matrix), np.nan)
-    np.divide(hits, union, out=iou, where=union > 0)
-    return iou
+def intersection_over_union(matrix: NDArray[Any]) -> NDArray[np.float64]:
+    """IoU by class, TP / (TP + FP + FN), from confusion matrices [..., K, K]; NaN without a union."""
+    hits = np.diagonal(matrix, axis1=-2, axis2=-1)
+    union = matrix.sum(axis=-2) + matrix.sum(axis=-1) - hits
+    return ratio(hits, union)
 
 
 def mean_defined(values: NDArray[np.float64]) -> float:
     """Mean of the values that are not NaN; NaN where none is."""
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if defined.size else float("nan")
+    return float(means_defined(values))
+
+
+def means_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the last axis of the values that are not NaN; NaN where none is."""
+    defined = ~np.isnan(values)
+    count = defined.sum(axis=-1)
+    total = np.where(defined, values, 0).sum(axis=-1)
+    return ratio(total, count)
