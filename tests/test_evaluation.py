@@ -6,15 +6,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from oddscape.component_sizes import ComponentSizes
 from oddscape.data import open as open_dataset
 from oddscape.data import resize_image, resize_mask
 from oddscape.data.tensors import to_tensor
 from oddscape.errors import OddscapeError
-from oddscape.evaluation import evaluate
-from oddscape.metrics import ConfusionMatrix, OpenSetMetrics, PixelMetrics
+from oddscape.evaluation import evaluate, evaluate_scores
+from oddscape.metrics import (
+    CalibrationMetrics,
+    ComponentMetrics,
+    ConfusionMatrix,
+    OpenSetMetrics,
+    PixelMetrics,
+    SmiycPixelMetrics,
+)
 from oddscape.models import create_model, load_checkpoint
-from oddscape.protocols import PROTOCOLS
+from oddscape.protocols import PROTOCOLS, Protocol
+from oddscape.score_files import write_score
 from oddscape.scores import SCORES
 
 
@@ -47,7 +57,7 @@ def test_pixel_figures_are_those_of_the_metrics_at_full_size(masks_folder, tiny_
         wanted.per_picture.average_precision, rel=1e-3
     )
     assert results.pictures == ["a", "b", "c", "d"]
-    assert results.left_out == ["d"]
+    assert results.left_out == {"d": "no anomalous pixel"}
     assert (results.known_pixels, results.anomalous_pixels) == (wanted.negatives, wanted.positives)
     assert results.inference_size == size
     assert math.isnan(results.closed_miou)
@@ -161,3 +171,138 @@ def test_erfnet_with_its_weights_on_photographs(shared_data):
     assert results.pictures == ["0", "1"]
     assert found.average_precision == pytest.approx(wanted.average_precision, abs=1e-4)
     assert found.fpr95 == pytest.approx(wanted.fpr95, abs=1e-4)
+
+
+def infinite_as_text(results):
+    """What two evaluations of the same scores must share, as text, since NaN does not equal itself."""
+    return repr([replace(result, score="", formula="", saw_outliers=None) for result in results.scores])
+
+
+@pytest.fixture
+def with_components():
+    return replace(PROTOCOLS["masks"], components=ComponentSizes(predicted=4, true=4))
+
+
+def test_score_files_give_the_figures_of_the_network_that_wrote_them(
+    masks_folder, tmp_path, tiny_network, with_components
+):
+    net = tiny_network(5)
+    for scene, map_, _ in by_hand(net, masks_folder, with_components, "energy"):
+        write_score(tmp_path / "mine", scene.name, np.asarray(map_))
+    read = evaluate_scores(tmp_path / "mine", with_components, masks_folder)
+    again = evaluate_scores(
+        tmp_path / "mine", with_components, masks_folder, method="theirs", saw_outliers=True
+    )
+    run = evaluate(net, with_components, masks_folder, ["energy"])
+    assert read.fingerprint == run.fingerprint
+    assert read.pictures == run.pictures
+    for name in ("pooled.average_precision", "smiyc.best_f1", "components.f1", "per_picture.auroc"):
+        assert read.scores[0].figure(name) == pytest.approx(run.scores[0].figure(name), abs=2e-3)
+    assert (read.model, read.scores[0].score, read.scores[0].formula) == ("mine", "mine", "npy files")
+    assert (again.model, again.scores[0].saw_outliers) == ("theirs", True)
+    assert infinite_as_text(again) == infinite_as_text(read)
+
+
+def test_score_files_of_another_size_are_brought_to_the_labels_and_that_is_said(masks_folder, tmp_path):
+    for name in "abcd":
+        write_score(tmp_path / "scores", name, np.random.default_rng(0).random((16, 24), np.float32))
+    results = evaluate_scores(tmp_path / "scores", PROTOCOLS["masks"], masks_folder)
+    assert results.overrides == ["scores of 24×16 brought to the labels' size, bilinear"]
+
+
+def test_pictures_without_a_score_file_are_named_first(masks_folder, tmp_path):
+    write_score(tmp_path / "scores", "a", np.zeros((32, 48), np.float32))
+    (masks_folder / "images" / "a.png").write_bytes(b"no picture")
+    with pytest.raises(OddscapeError, match=r"no npy score file for 3 of 4 pictures: b, c, d"):
+        evaluate_scores(tmp_path / "scores", PROTOCOLS["masks"], masks_folder)
+
+
+def test_both_engines_agree_and_streaming_certifies(masks_folder, tiny_network, with_components):
+    net = tiny_network(5)
+    exact = evaluate(net, with_components, masks_folder, ["msp"])
+    streaming = evaluate(net, with_components, masks_folder, ["msp"], engine="streaming")
+    assert (exact.engine, streaming.engine) == ("exact", "streaming")
+    assert exact.of("msp").certified == {}
+    for name, certified in streaming.of("msp").certified.items():
+        assert certified.low - 1e-12 <= exact.of("msp").figure(name) <= certified.high + 1e-12
+    assert streaming.of("msp").per_picture == exact.of("msp").per_picture
+    assert exact.of("msp").sizes
+    assert streaming.of("msp").sizes == []
+
+
+def test_smiyc_figures_are_those_of_the_accumulators(masks_folder, tiny_network, with_components):
+    net, pixels, maps = tiny_network(5), SmiycPixelMetrics(), []
+    for scene, map_, _ in by_hand(net, masks_folder, with_components, "energy"):
+        pixels.update(map_, scene.anomaly)
+        maps.append((map_, scene.anomaly))
+    wanted = pixels.compute()
+    components = ComponentMetrics(wanted.threshold, with_components.components)
+    for pair in maps:
+        components.update(*pair)
+    found = evaluate(net, with_components, masks_folder, ["energy"]).of("energy")
+    assert found.smiyc.average_precision == pytest.approx(wanted.average_precision, abs=1e-3)
+    assert found.components.f1 == pytest.approx(components.compute().mean_f1, abs=1e-2)
+    assert found.components.siou == pytest.approx(components.compute().mean_siou, abs=1e-2)
+    assert len(found.components.counts) == 11
+
+
+def test_every_pooled_figure_has_an_interval_and_its_replicates(streethazards_folder, tiny_network):
+    found = evaluate(tiny_network(12), PROTOCOLS["streethazards"], streethazards_folder, ["msp"])
+    result = found.of("msp")
+    names = {
+        *("pooled.average_precision", "pooled.auroc", "pooled.fpr95", "pooled.best_f1"),
+        *("per_picture.average_precision", "per_picture.auroc", "per_picture.fpr95"),
+        *("open_set.open_miou", "open_set.anomaly_iou", "open_set.gap", "mistakes.cfpr", "mistakes.efpr"),
+    }
+    assert set(result.intervals) == set(result.replicates) == names
+    for name in names:
+        low, high = result.intervals[name]
+        assert low <= result.figure(name) <= high
+        assert len(result.replicates[name]) == 1000
+    assert found.closed_interval.low <= found.closed_miou <= found.closed_interval.high
+    assert (found.units, found.unit) == (8, "picture")
+
+
+def test_pictures_of_one_recording_are_drawn_together(masks_folder, tiny_network):
+    protocol = Protocol(
+        "own",
+        "a folder of one's own",
+        data="folder",
+        labels="1 anomaly",
+        reader={"recording": "[abcd]"},
+    )
+    found = evaluate(tiny_network(5), protocol, masks_folder, ["msp"])
+    assert (found.units, found.unit) == (4, "recording")
+    one = evaluate(tiny_network(5), protocol, masks_folder, ["msp"], reader={"recording": "()"})
+    assert one.units == 4  # a recording without a name is none
+
+
+def test_confusion_and_calibration_of_the_closed_set(streethazards_folder, tiny_network):
+    net, calibration = tiny_network(12), CalibrationMetrics()
+    protocol = PROTOCOLS["streethazards"]
+    for scene, map_, classes in by_hand(net, streethazards_folder, protocol, "msp"):
+        calibration.update(1 - np.asarray(map_), np.asarray(classes) == scene.labels, scene.labels != 255)
+    found = evaluate(net, protocol, streethazards_folder, ["msp"])
+    assert found.calibration.error == pytest.approx(calibration.compute().expected_error, abs=1e-3)
+    test = open_dataset("streethazards", streethazards_folder, split="test")
+    assert np.sum(found.closed_matrix) == sum(np.count_nonzero(scene.labels != 255) for scene in test)
+    open_set = found.of("msp").open_set
+    assert np.shape(open_set.matrix) == (13, 13)
+    assert 0 <= open_set.calibration.error <= 1
+
+
+def test_the_fingerprint_tells_data_apart(masks_folder, tiny_network):
+    net = tiny_network(5)
+    before = evaluate(net, PROTOCOLS["masks"], masks_folder, ["msp"]).fingerprint
+    assert evaluate(net, PROTOCOLS["masks"], masks_folder, ["energy"]).fingerprint == before
+    mask = Image.open(masks_folder / "labels_masks" / "a.png")
+    mask.putpixel((0, 0), 1 if mask.getpixel((0, 0)) == 0 else 0)
+    mask.save(masks_folder / "labels_masks" / "a.png")
+    assert evaluate(net, PROTOCOLS["masks"], masks_folder, ["msp"]).fingerprint != before
+
+
+def test_a_constant_score_is_told(masks_folder, tmp_path):
+    for name in "abcd":
+        write_score(tmp_path / "scores", name, np.full((32, 48), 0.5, np.float32))
+    (result,) = evaluate_scores(tmp_path / "scores", PROTOCOLS["masks"], masks_folder).scores
+    assert result.distinct_scores == 1

@@ -1,16 +1,18 @@
 """Every protocol names things that exist."""
 
 import inspect
+from typing import get_args
 
 import pytest
 
 from oddscape.data import DATASETS
 from oddscape.metrics import FPR_RULES
-from oddscape.protocols import PROTOCOLS
+from oddscape.protocols import PROTOCOLS, FprRule
 
 STATED = [
-    *("roadanomaly21", "roadobstacle21", "roadanomaly", "masks"),
-    *("streethazards", "streethazards-13", "camvid-heldout", "town"),
+    *("roadanomaly21", "roadobstacle21", "lost-and-found"),
+    *("fishyscapes-lost-and-found", "fishyscapes-static", "roadanomaly", "bdd-anomaly"),
+    *("streethazards", "streethazards-13", "camvid-heldout", "town", "masks"),
 ]
 
 
@@ -21,6 +23,10 @@ def test_the_protocols_are_these():
 def test_names_and_titles_are_unique():
     assert [protocol.name for protocol in PROTOCOLS.values()] == STATED
     assert len({protocol.title for protocol in PROTOCOLS.values()}) == len(STATED)
+
+
+def test_the_rules_that_a_protocol_may_name_are_those_there_are():
+    assert get_args(FprRule) == tuple(FPR_RULES)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=list(PROTOCOLS))

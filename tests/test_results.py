@@ -19,7 +19,7 @@ def score_result(name, open_set=None):
         formula="−max_k f_k",
         saw_outliers=False,
         pooled=Figures(0.5, 0.75, 0.25),
-        per_picture=Figures(NAN, NAN, NAN, "no picture holds both kinds of pixel"),
+        per_picture=Figures(NAN, NAN, NAN, undefined="no picture holds both kinds of pixel"),
         threshold=NAN,
         picture_average_precision=[0.5, NAN],
         curves=Curves([[0.0, 1.0]], [[0.0, 1.0]], [0.0, 1.0], [1.0], [1.0]),
@@ -37,7 +37,7 @@ def results():
         weights="w.pth",
         inference_size=(512, 1024),
         pictures=["t5/0", "t6/ä"],
-        left_out=["t6/ä"],
+        left_out={"t6/ä": "no anomalous pixel"},
         known_pixels=90,
         anomalous_pixels=10,
         scores=[
@@ -69,7 +69,7 @@ def test_sizes_of_their_own_stay_none(results, tmp_path):
 def test_the_file_is_strict_json_with_a_version(results, tmp_path):
     results.save(tmp_path / "r.json")
     document = json.loads((tmp_path / "r.json").read_text(), parse_constant=pytest.fail)
-    assert (document["format"], document["version"]) == ("oddscape results", 1)
+    assert (document["format"], document["version"]) == ("oddscape results", 2)
     assert document["closed_miou"] is None
 
 
@@ -79,8 +79,14 @@ def test_the_file_is_strict_json_with_a_version(results, tmp_path):
         ("{", "cannot read results from"),
         ("[1]", "is no Oddscape results file"),
         ('{"format": "coco"}', "is no Oddscape results file"),
-        ('{"format": "oddscape results", "version": 99}', "has results version 99; this reads 1"),
-        ('{"format": "oddscape results", "version": 1}', "is no whole Oddscape results file: .*'protocol'"),
+        (
+            '{"format": "oddscape results", "version": 99}',
+            "has results version 99; this reads 2: evaluate again",
+        ),
+        (
+            '{"format": "oddscape results", "version": 2}',
+            r"is no whole Oddscape results file: required field missing @ \$\.protocol",
+        ),
     ],
 )
 def test_a_file_of_another_kind_is_one_clear_line(tmp_path, text, message):

@@ -25,7 +25,8 @@ app = App(
 )
 _COMMANDS = {
     "demo": "The whole story on the synthetic town: train, evaluate, report.",
-    "evaluate": "Evaluate a network under a named protocol.",
+    "evaluate": "Evaluate a network, or score files, under a named protocol.",
+    "compare": "Put results files side by side, with paired differences.",
     "predict": "Class map, anomaly map and overlay of pictures.",
     "models": "List the networks.",
     "protocols": "List the protocols: what changes a figure.",
@@ -33,7 +34,11 @@ _COMMANDS = {
 _GROUPS = {
     "train": ("Train a network: closed-set, densehybrid or dicnet.", ("closed-set", "densehybrid", "dicnet")),
     "town": ("Make the synthetic town.", ("make",)),
+    "data": ("Get and check data sets.", ("list", "get", "check")),
+    "submission": ("Make and check submissions to benchmarks.", ("make", "check")),
 }
+# A command whose name Python has taken.
+_FUNCTIONS = {"list": "list_"}
 # What training does by default, or a file asks for, can be turned off, as by --no-flip.
 _SETTINGS: dict[str, dict[str, Any]] = {
     "train": {
@@ -48,7 +53,8 @@ for _name, _help in _COMMANDS.items():
 for _group, (_help, _members) in _GROUPS.items():
     _sub = App(name=_group, help=_help, **_SETTINGS.get(_group, {}))
     for _name in _members:
-        _sub.command(f"oddscape.commands.{_group}:{_name.replace('-', '_')}", name=_name)
+        _function = _FUNCTIONS.get(_name, _name.replace("-", "_"))
+        _sub.command(f"oddscape.commands.{_group}:{_function}", name=_name)
     app.command(_sub)
 
 

@@ -1,28 +1,32 @@
-"""A network, a protocol and scores → results."""
+"""A network, or the score files of any program, under a protocol → results."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import nn
 
 from oddscape import data as data_sets
 from oddscape.data import Dataset, resize_mask
 from oddscape.environment import environment
+from oddscape.errors import OddscapeError
 from oddscape.inference import run_network
-from oddscape.labels import LabelSpace
-from oddscape.metrics import PixelResult, SegmentationResult
 from oddscape.models import probe
 from oddscape.protocols import Protocol
 from oddscape.results import Results
 from oddscape.scenes import Scene
-from oddscape.scores import pick_scores
+from oddscape.score_files import ScoreFolder
+from oddscape.score_tally import ScoreSource
+from oddscape.scores import SCORES, pick_scores
 from oddscape.sizes import Size, format_size
-from oddscape.tally import Tally
+from oddscape.tally import SceneMaps, Tally
 
 # Training an outlier head changes the other outputs too, so every score of such a network saw outliers.
 _OUTLIER_HEAD = "outlier_logits"
@@ -42,13 +46,14 @@ def evaluate(
     reader: Mapping[str, str] | None = None,
     model: str = "",
     weights: str = "",
+    engine: str = "exact",
     progress: Progress = iter,
 ) -> Results:
     """Run a network and several scores over a data set under a named protocol.
 
     Args:
         net: maps pictures [N, 3, H, W] in [0, 1] to a ``DenseOutput``; it is put into evaluation mode.
-        protocol: one of ``odd.PROTOCOLS``.
+        protocol: one of ``odd.PROTOCOLS``, or one of ``odd.read_protocol``.
         data: folder of the protocol's data set.
         scores: names in ``odd.SCORES``; ``"all"`` stands for those that the network can carry.
         size: (H, W) at which the network sees the pictures; None: their own.
@@ -56,43 +61,116 @@ def evaluate(
         reader: overrides options of the protocol's reader; the results say so.
         model: name of the network for tables; its class's name where empty.
         weights: where its weights came from, for the record.
+        engine: ``"exact"`` keeps every score, 4 bytes a pixel; ``"streaming"`` takes 64 MB a score however
+            many pixels there are and certifies how far its figures are off.
         progress: wraps the data set to show how far the evaluation is.
 
     Raises:
         OddscapeError: a score that the network cannot carry, classes that do not fit, or bad data; the first
             two before the first picture is read.
     """
-    started = time.perf_counter()
     out = probe(net)
     chosen = pick_scores(list(scores), out.fields)
-    protocol, overrides = override(protocol, evaluation_size, reader or {})
-    dataset = data_sets.open(protocol.data, data, **protocol.reader)
-    tally = Tally(out.num_classes, dataset, protocol, chosen, outlier_trained=_OUTLIER_HEAD in out.fields)
+    trained = _OUTLIER_HEAD in out.fields
+    sources = {
+        name: ScoreSource(score.formula, score.saw_outliers or trained) for name, score in chosen.items()
+    }
     net.eval()
-    for scene in progress(dataset):
-        truth = evaluation_truth(scene, protocol)
-        height, width = (truth.anomaly if truth.anomaly is not None else scene.image).shape[:2]
-        result = run_network(net, scene.image, chosen, size=size, output_size=(height, width))
+
+    def look(scene: Scene, output_size: Size) -> SceneMaps:
+        # The closed-set posterior is what its calibration needs: 1 − MSP.
+        wanted = chosen | ({"msp": SCORES["msp"]} if scene.labels is not None else {})
+        result = run_network(net, scene.image, wanted, size=size, output_size=output_size)
         maps = {name: score[0].cpu().numpy() for name, score in result.scores.items()}
-        tally.add(truth, result.classes[0].cpu().numpy(), maps)
-    pixels, closed, space = tally.pixel_results(), tally.closed_result(), dataset.label_space
-    some = next(iter(pixels.values()))
-    return Results(
-        protocol=protocol,
-        overrides=overrides,
-        model=model or type(net).__name__,
-        weights=weights,
-        inference_size=size,
-        pictures=tally.names,
-        left_out=_left_out(tally.names, some),
-        known_pixels=some.negatives,
-        anomalous_pixels=some.positives,
-        scores=[tally.score_result(name, result) for name, result in pixels.items()],
-        closed_miou=math.nan if closed is None else closed.miou,
-        class_iou={} if closed is None or space is None else _by_class(space, closed),
-        seconds=time.perf_counter() - started,
-        environment=environment(),
-    )
+        confidence = 1 - maps["msp"] if scene.labels is not None else None
+        return SceneMaps({name: maps[name] for name in chosen}, result.classes[0].cpu().numpy(), confidence)
+
+    job = _Job(protocol, Path(data), evaluation_size, reader or {}, engine, progress)
+    results = job.run(look, sources, num_classes=out.num_classes)
+    return replace(results, model=model or type(net).__name__, weights=weights, inference_size=size)
+
+
+def evaluate_scores(
+    scores: str | Path,
+    protocol: Protocol,
+    data: str | Path,
+    *,
+    evaluation_size: Size | None = None,
+    reader: Mapping[str, str] | None = None,
+    method: str = "",
+    saw_outliers: bool | None = None,
+    engine: str = "exact",
+    progress: Progress = iter,
+) -> Results:
+    """Evaluate the score files of any program under a named protocol.
+
+    Args:
+        scores: folder of score files, named as the data set names its pictures.
+        protocol: one of ``odd.PROTOCOLS``, or one of ``odd.read_protocol``.
+        data: folder of the protocol's data set.
+        evaluation_size: overrides the protocol's; the results say so. Scores of another size are brought to
+            it bilinearly, which the results say, too.
+        reader: overrides options of the protocol's reader; the results say so.
+        method: what made the scores, for tables; the folder's name where empty.
+        saw_outliers: whether it was trained with outlier data; None: unknown.
+        engine: as for :func:`evaluate`.
+        progress: wraps the data set to show how far the evaluation is.
+
+    Raises:
+        OddscapeError: a picture without a score file, before the first is read; a bad score file; bad data.
+    """
+    folder = ScoreFolder(scores)
+    resized: dict[str, None] = {}
+
+    def look(scene: Scene, output_size: Size) -> SceneMaps:
+        stored = folder.read(scene.name)
+        height, width = stored.shape
+        if (height, width) != output_size:
+            resized[f"scores of {format_size((height, width))} brought to the labels' size, bilinear"] = None
+        return SceneMaps({name: _resized(stored, output_size)})
+
+    name = method or Path(scores).resolve().name
+    job = _Job(protocol, Path(data), evaluation_size, reader or {}, engine, progress)
+    folder.require(entry.name for entry in job.dataset.entries)
+    results = job.run(look, {name: ScoreSource(f"{folder.format} files", saw_outliers)})
+    return replace(results, model=name, weights="", overrides=[*results.overrides, *resized])
+
+
+Look = Callable[[Scene, Size], SceneMaps]
+"""Gives what is evaluated of a scene at a size (H, W)."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What both kinds of evaluation share: data and rules."""
+
+    asked: Protocol
+    directory: Path
+    evaluation_size: Size | None
+    reader: Mapping[str, str]
+    engine: str
+    progress: Progress
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set as the protocol, with what this run overrides, opens it."""
+        protocol, _ = override(self.asked, self.evaluation_size, self.reader)
+        return data_sets.open(protocol.data, self.directory, **protocol.reader)
+
+    def run(self, look: Look, sources: Mapping[str, ScoreSource], num_classes: int | None = None) -> Results:
+        """Look at every scene, add it up, and give the figures; who made them is the caller's to say."""
+        started = time.perf_counter()
+        protocol, overrides = override(self.asked, self.evaluation_size, self.reader)
+        dataset = self.dataset
+        tally = Tally(sources, dataset.label_space, protocol, self.engine, num_classes)
+        for scene in self.progress(dataset):
+            truth = evaluation_truth(scene, protocol)
+            if truth.anomaly is None:
+                raise OddscapeError(f"scene {scene.name!r} has no anomaly truth: it cannot be evaluated")
+            height, width = truth.anomaly.shape
+            tally.add(scene, truth, look(scene, (height, width)))
+        results = tally.results(overrides)
+        return replace(results, seconds=time.perf_counter() - started, environment=environment())
 
 
 def override(
@@ -122,10 +200,12 @@ def evaluation_truth(scene: Scene, protocol: Protocol) -> Scene:
     return replace(scene, labels=labels, anomaly=anomaly)
 
 
-def _left_out(names: list[str], result: PixelResult) -> list[str]:
-    average_precision = result.per_picture.each.average_precision
-    return [name for name, ap in zip(names, average_precision, strict=True) if math.isnan(ap)]
-
-
-def _by_class(space: LabelSpace, closed: SegmentationResult) -> dict[str, float]:
-    return dict(zip(space.classes, closed.class_iou.tolist(), strict=True))
+def _resized(score: NDArray[np.floating], size: Size) -> NDArray[np.floating]:
+    """Bring a score map [H, W] to a size, bilinear; its type stays where the size does."""
+    if score.shape == size:
+        return score
+    maps = torch.from_numpy(score.astype(np.float32))[None, None]
+    resized: NDArray[np.float32] = F.interpolate(maps, size, mode="bilinear", align_corners=False)[
+        0, 0
+    ].numpy()
+    return resized

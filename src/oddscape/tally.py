@@ -1,40 +1,51 @@
-"""The accumulators of an evaluation, and the figures that come out of them."""
+"""The accumulators of an evaluation, and the results that come out of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oddscape.data import Dataset
 from oddscape.errors import OddscapeError
-from oddscape.metrics import (
-    ConfusionMatrix,
-    Curve,
-    OpenSetMetrics,
-    OpenSetResult,
-    PixelMetrics,
-    PixelResult,
-    SegmentationResult,
-)
+from oddscape.interval import Interval, interval
+from oddscape.labels import IGNORED, LabelSpace
+from oddscape.metrics import CalibrationMetrics, ConfusionMatrix, component_sizes
+from oddscape.metrics.bootstrap import bootstrap_sums, resample
+from oddscape.metrics.semantic import intersection_over_union, means_defined
 from oddscape.protocols import Protocol
-from oddscape.results import Curves, Figures, FoldFigures, OpenSetFigures, ScoreResult
+from oddscape.results import CalibrationFigures, Results
 from oddscape.scenes import Scene
-from oddscape.scores import Score
+from oddscape.score_tally import ScoreSource, ScoreTally, calibration_figures
 
-_HISTOGRAM_BINS = 60
+
+@dataclass(frozen=True, eq=False)
+class SceneMaps:
+    """What is evaluated of one scene, at the size of its truth.
+
+    Args:
+        scores: by name, float [H, W], higher = more anomalous.
+        classes: uint8 [H, W], the most probable known class; None where scores are all there is.
+        confidence: float32 [H, W], the closed-set posterior of that class; None where unknown.
+    """
+
+    scores: Mapping[str, NDArray[np.floating]]
+    classes: NDArray[np.uint8] | None = None
+    confidence: NDArray[np.float32] | None = None
 
 
 class Tally:
-    """All accumulators of one evaluation: pixels and open set for each score, the closed set once.
+    """All accumulators of one evaluation: each score's own, and the closed set once.
 
     Args:
-        num_classes: number of classes that the network knows.
-        dataset: what it is evaluated on.
+        sources: the scores by name, and where they come from.
+        space: the data set's known classes; None where it has none.
         protocol: the rules.
-        scores: the scores by name.
-        outlier_trained: whether the network was taught with outlier data.
+        engine: of the pixel figures, ``"exact"`` or ``"streaming"``.
+        num_classes: number of classes that the network knows; None: there are scores alone.
 
     Raises:
         OddscapeError: the network knows other classes than the data set.
@@ -42,92 +53,137 @@ class Tally:
 
     def __init__(
         self,
-        num_classes: int,
-        dataset: Dataset,
+        sources: Mapping[str, ScoreSource],
+        space: LabelSpace | None,
         protocol: Protocol,
-        scores: Mapping[str, Score],
-        *,
-        outlier_trained: bool,
+        engine: str,
+        num_classes: int | None,
     ) -> None:
-        space = dataset.label_space
-        if space is not None and space.num_classes != num_classes:
+        if space is not None and num_classes not in (None, space.num_classes):
             raise OddscapeError(
                 f"the network knows {num_classes} classes, {space.name!r} has {space.num_classes}: "
                 f"{', '.join(space.classes)}"
             )
-        self.space = space
-        self.scores = scores
-        self.outlier_trained = outlier_trained
-        self.names: list[str] = []
-        self.pixels = {name: PixelMetrics(fpr_rule=protocol.fpr_rule) for name in scores}
-        self.open_sets = (
-            {name: OpenSetMetrics(space.num_classes) for name in scores}
-            if space and protocol.open_set
-            else {}
+        known = space.num_classes if space is not None and num_classes is not None else None
+        self.protocol, self.engine, self.space = protocol, engine, space
+        self.scores = [ScoreTally(name, source, protocol, engine, known) for name, source in sources.items()]
+        self._closed = None if known is None else _ClosedSet(known)
+        self._pictures: list[_Picture] = []
+
+    def add(self, scene: Scene, truth: Scene, maps: SceneMaps) -> None:
+        """Add one scene.
+
+        Args:
+            scene: as it was read, which the fingerprint covers.
+            truth: the same at the evaluation size.
+            maps: what is evaluated of it, at that size.
+        """
+        assert truth.anomaly is not None, "the caller has made sure that there is anomaly truth"
+        for tally in self.scores:
+            score = maps.scores[tally.name]
+            tally.add(truth, truth.anomaly, score, maps.classes, maps.confidence)
+        if self._closed is not None and maps.classes is not None and truth.labels is not None:
+            self._closed.add(maps.classes, truth.labels, maps.confidence)
+        self._pictures.append(_picture(scene, truth.anomaly))
+
+    def results(self, overrides: Sequence[str]) -> Results:
+        """Give all figures; model, weights and time are the caller's to add."""
+        pictures = self._pictures
+        recordings = any(picture.recording for picture in pictures)
+        units = [picture.recording or picture.name for picture in pictures]
+        weights = resample(units)
+        sizes = np.concatenate([np.empty(0, np.int64), *(picture.anomaly_sizes for picture in pictures)])
+        closed = None if self._closed is None else self._closed.matrix.compute()
+        classes = self.space.classes if self.space is not None and closed is not None else ()
+        return Results(
+            protocol=self.protocol,
+            overrides=list(overrides),
+            model="",
+            weights="",
+            inference_size=None,
+            pictures=[picture.name for picture in pictures],
+            left_out={picture.name: picture.left_out for picture in pictures if picture.left_out},
+            known_pixels=sum(picture.known for picture in pictures),
+            anomalous_pixels=sum(picture.anomaly_sizes.size for picture in pictures),
+            scores=[tally.result(sizes, weights) for tally in self.scores],
+            closed_miou=math.nan if closed is None else closed.miou,
+            class_iou={} if closed is None else dict(zip(classes, closed.class_iou.tolist(), strict=True)),
+            closed_matrix=[] if closed is None else closed.matrix.tolist(),
+            calibration=None if self._closed is None else self._closed.calibration_figures(),
+            closed_interval=None if self._closed is None else self._closed.interval(weights),
+            units=len(set(units)),
+            unit="recording" if recordings else "picture",
+            engine=self.engine,
+            fingerprint=hashlib.sha256(b"".join(picture.digest for picture in pictures)).hexdigest(),
         )
-        self.closed = None if space is None else ConfusionMatrix(space.num_classes)
 
-    def add(self, truth: Scene, classes: NDArray[np.uint8], maps: Mapping[str, NDArray[np.float32]]) -> None:
-        """Add one scene: its truth, the class map [H, W] and the score maps [H, W] by name."""
-        if truth.anomaly is None:
-            raise OddscapeError(f"scene {truth.name!r} has no anomaly truth: it cannot be evaluated")
-        self.names.append(truth.name)
-        for name, score in maps.items():
-            self.pixels[name].update(score, truth.anomaly)
-        if truth.labels is None:
-            return
-        for name, metrics in self.open_sets.items():
-            metrics.update(maps[name], classes, truth.labels, truth.anomaly, truth.fold)
-        if self.closed is not None:
-            self.closed.update(classes, truth.labels)
 
-    def pixel_results(self) -> dict[str, PixelResult]:
-        """AP, AUROC and FPR95 of each score."""
-        return {name: metrics.compute() for name, metrics in self.pixels.items()}
+@dataclass(eq=False)
+class _ClosedSet:
+    """Closed-set accumulators, and the confusion matrix of each picture for the bootstrap."""
 
-    def closed_result(self) -> SegmentationResult | None:
-        """Closed-set segmentation; None where the data set has no class labels."""
-        return None if self.closed is None else self.closed.compute()
+    num_classes: int
+    calibration: CalibrationMetrics = field(default_factory=CalibrationMetrics)
+    each: list[NDArray[np.int64]] = field(default_factory=list)
 
-    def score_result(self, name: str, result: PixelResult) -> ScoreResult:
-        """Everything about one score."""
-        mean = result.per_picture
-        return ScoreResult(
-            score=name,
-            formula=self.scores[name].formula,
-            saw_outliers=self.scores[name].saw_outliers or self.outlier_trained,
-            pooled=Figures(result.average_precision, result.auroc, result.fpr95, result.undefined or ""),
-            per_picture=Figures(mean.average_precision, mean.auroc, mean.fpr95, mean.undefined or ""),
-            threshold=result.threshold,
-            picture_average_precision=mean.each.average_precision.tolist(),
-            curves=_curves(self.pixels[name], result),
-            open_set=_open_set_figures(self.open_sets[name].compute()) if name in self.open_sets else None,
+    def add(
+        self,
+        classes: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        confidence: NDArray[np.float32] | None,
+    ) -> None:
+        picture = ConfusionMatrix(self.num_classes)
+        picture.update(classes, labels)
+        self.each.append(picture.matrix)
+        if confidence is not None:
+            self.calibration.update(confidence, classes == labels, labels != IGNORED)
+
+    @property
+    def matrix(self) -> ConfusionMatrix:
+        total = ConfusionMatrix(self.num_classes)
+        total.matrix += sum(self.each)
+        return total
+
+    def calibration_figures(self) -> CalibrationFigures:
+        return calibration_figures(self.calibration.compute())
+
+    def interval(self, weights: NDArray[np.float64]) -> Interval:
+        matrices = np.array(self.each).reshape(-1, self.num_classes, self.num_classes)
+        return interval(
+            bootstrap_sums(matrices, weights, lambda m: means_defined(intersection_over_union(m)))
         )
 
 
-def _curves(metrics: PixelMetrics, result: PixelResult) -> Curves:
-    histogram = metrics.histogram(_HISTOGRAM_BINS)
-    return Curves(
-        roc=_pairs(result.roc_curve),
-        precision_recall=_pairs(result.precision_recall_curve),
-        score_edges=histogram.edges.tolist(),
-        known=_shares(histogram.known),
-        anomaly=_shares(histogram.anomalous),
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    """What is kept of a picture beside its scores."""
+
+    name: str
+    recording: str
+    known: int
+    anomaly_sizes: NDArray[np.int64]  # of the anomaly that each anomalous pixel belongs to
+    digest: bytes
+
+    @property
+    def left_out(self) -> str:
+        """Why no per-picture figure counts it; "" where all do."""
+        missing = [
+            kind
+            for kind, count in (("anomalous", self.anomaly_sizes.size), ("known", self.known))
+            if not count
+        ]
+        return f"no {' and no '.join(missing)} pixel" if missing else ""
+
+
+def _picture(scene: Scene, anomaly: NDArray[np.uint8]) -> _Picture:
+    digest = hashlib.sha256(scene.name.encode())
+    for array in (scene.image, scene.labels, scene.anomaly):
+        if array is not None:
+            digest.update(array.tobytes())
+    return _Picture(
+        scene.name,
+        scene.sequence,
+        int(np.count_nonzero(anomaly == 0)),
+        component_sizes(anomaly),
+        digest.digest(),
     )
-
-
-def _pairs(curve: Curve) -> list[list[float]]:
-    return [[x, y] for x, y in zip(curve.x.tolist(), curve.y.tolist(), strict=True)]
-
-
-def _shares(counts: NDArray[np.int64]) -> list[float]:
-    total = max(1, int(counts.sum()))
-    return [count / total for count in counts.tolist()]
-
-
-def _open_set_figures(result: OpenSetResult) -> OpenSetFigures:
-    folds = [
-        FoldFigures(name, fold.pictures, fold.threshold, fold.open_miou, fold.anomaly_iou)
-        for name, fold in result.folds.items()
-    ]
-    return OpenSetFigures(result.open_miou, result.anomaly_iou, result.gap, folds, result.undefined or "")

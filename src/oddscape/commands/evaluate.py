@@ -1,16 +1,22 @@
-"""``oddscape evaluate``: a network and several scores under a named protocol."""
+"""``oddscape evaluate``: a network and several scores, or score files, under a named protocol."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 
 from oddscape.advance import scenes
-from oddscape.commands.options import NetworkOptions, SizeOption
+from oddscape.commands.options import NetworkOptions, SizeOption, reader_option
 from oddscape.commands.progress import progress_bar
 from oddscape.errors import OddscapeError
-from oddscape.protocols import PROTOCOLS, Protocol
+from oddscape.protocol_file import find_protocol
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from oddscape.results import Results
 
 
 def evaluate(
@@ -19,29 +25,39 @@ def evaluate(
     data: Path,
     network: NetworkOptions = NetworkOptions(),
     score: tuple[str, ...] = ("all",),
+    scores_from: Path | None = None,
+    method: str = "",
     size: SizeOption = None,
     evaluation_size: SizeOption = None,
     reader: tuple[str, ...] = (),
+    engine: Literal["exact", "streaming"] = "exact",
     out: Path | None = None,
     report: Path | None = None,
     shown: int = 3,
 ) -> None:
-    """Evaluate a network under a named protocol; print a table, write results and a report.
+    """Evaluate a network, or score files, under a named protocol; print tables, write results and a report.
 
     Parameters
     ----------
     protocol
-        Name of the protocol (see ``oddscape protocols``).
+        Name of the protocol (see ``oddscape protocols``), or a TOML file that describes one's own.
     data
         Folder of the protocol's data set.
     score
         A score's name; may be given several times. ``all``: every score that the network can carry.
+    scores_from
+        Folder of score files that any program made, instead of a network.
+    method
+        What made the score files, for the table; by default the folder's name.
     size
         Width x height at which the network sees the pictures, as in 1024x512; by default their own.
     evaluation_size
         Width x height at which scores and labels meet, instead of the protocol's; said beside the figures.
     reader
         An option of the data set's reader as NAME=VALUE, instead of the protocol's; said beside the figures.
+    engine
+        ``exact`` keeps every score in memory, 4 bytes a pixel; ``streaming`` takes 64 MB a score however many
+        pixels there are, and says how far its figures may be off.
     out
         JSON file for the results.
     report
@@ -49,46 +65,66 @@ def evaluate(
     shown
         How many of the best and of the worst pictures the report shows.
     """
-    chosen = find_protocol(protocol)
-    options = dict(_pair(text) for text in reader)
+    rules: dict[str, Any] = {
+        "protocol": find_protocol(protocol),
+        "data": data,
+        "evaluation_size": evaluation_size,
+        "reader": dict(reader_option(text) for text in reader),
+        "engine": engine,
+    }
+    net = None
+    if scores_from is None:
+        net, results = _run_network(network, score, size, rules)
+    else:
+        _refuse_network(network, size)
+        results = _read_scores(scores_from, method, rules)
+    _show(results, out)
+    if report is not None:
+        _write_report(report, results, net, data, shown)
+
+
+def _run_network(
+    network: NetworkOptions, score: tuple[str, ...], size: SizeOption, rules: dict[str, Any]
+) -> tuple[nn.Module, Results]:
     net, model = network.load()
 
     from oddscape.evaluation import evaluate as run
-    from oddscape.examples import illustrate
-    from oddscape.report import results_table, write_report
 
+    weights = network.weights.name if network.weights else ""
     with progress_bar(f"evaluating {model}") as advance:
-        results = run(
-            net,
-            chosen,
-            data,
-            score,
-            size=size,
-            evaluation_size=evaluation_size,
-            reader=options,
-            model=model,
-            weights=network.weights.name if network.weights else "",
-            progress=scenes(advance),
+        return net, run(
+            net, scores=score, size=size, model=model, weights=weights, progress=scenes(advance), **rules
         )
+
+
+def _read_scores(folder: Path, method: str, rules: dict[str, Any]) -> Results:
+    from oddscape.evaluation import evaluate_scores
+
+    with progress_bar(f"evaluating {folder}") as advance:
+        return evaluate_scores(folder, method=method, progress=scenes(advance), **rules)
+
+
+def _refuse_network(network: NetworkOptions, size: SizeOption) -> None:
+    if network != NetworkOptions() or size is not None:
+        raise OddscapeError(
+            "--scores-from takes no network: leave out --model, --weights, --size and the like"
+        )
+
+
+def _show(results: Results, out: Path | None) -> None:
+    from oddscape.report import results_tables
+
     console = Console()
-    console.print(results_table([results]))
+    for table in results_tables([results]):
+        console.print(table)
     if out is not None:
         results.save(out)
         console.print(f"results: {out}", soft_wrap=True)
-    if report is not None:
-        page = write_report(report, [results], illustrate(net, results, data, count=shown))
-        console.print(f"report: {page}", soft_wrap=True)
 
 
-def find_protocol(name: str) -> Protocol:
-    """Look a protocol up by name."""
-    if name not in PROTOCOLS:
-        raise OddscapeError(f"unknown protocol {name!r}; known: {', '.join(PROTOCOLS)}")
-    return PROTOCOLS[name]
+def _write_report(folder: Path, results: Results, net: nn.Module | None, data: Path, shown: int) -> None:
+    from oddscape.examples import illustrate
+    from oddscape.report import write_report
 
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise OddscapeError(f"--reader {text}: expected NAME=VALUE, as in split=test")
-    return name, value
+    pictures = [] if net is None else illustrate(net, results, data, count=shown)
+    Console().print(f"report: {write_report(folder, [results], pictures)}", soft_wrap=True)
