@@ -7,9 +7,22 @@ import numpy as np
 import pytest
 
 from oddscape.illustrations import Illustration
+from oddscape.interval import Interval
 from oddscape.labels import LabelSpace
 from oddscape.protocols import PROTOCOLS
-from oddscape.results import Curves, Figures, FoldFigures, OpenSetFigures, Results, ScoreResult
+from oddscape.results import (
+    CalibrationFigures,
+    ComponentFigures,
+    Curves,
+    Figures,
+    FoldFigures,
+    MistakeFigures,
+    OpenSetFigures,
+    Results,
+    ScoreResult,
+    SizeFigures,
+    SmiycFigures,
+)
 
 SPACE = LabelSpace("two", ("road", "sky"), ((90, 70, 110), (110, 160, 210)))
 
@@ -44,7 +57,7 @@ def run(model: str, *scores: ScoreResult, protocol: str = "town", closed_miou: f
         weights=f"{model}.safetensors",
         inference_size=(512, 1024),
         pictures=["t5/0", "t5/1", "t5/2"],
-        left_out=["t5/2"],
+        left_out={"t5/2": "no anomalous pixel"},
         known_pixels=9800,
         anomalous_pixels=200,
         scores=list(scores),
@@ -77,7 +90,7 @@ def overridden(closed_set: Results) -> Results:
 @pytest.fixture
 def undefined(closed_set: Results) -> Results:
     """A run without an anomalous pixel: nothing is defined and there are no curves."""
-    nowhere = Figures(math.nan, math.nan, math.nan, "there is no anomalous pixel")
+    nowhere = Figures(math.nan, math.nan, math.nan, undefined="there is no anomalous pixel")
     empty = replace(
         closed_set.scores[0],
         pooled=nowhere,
@@ -87,6 +100,72 @@ def undefined(closed_set: Results) -> Results:
         open_set=OpenSetFigures(math.nan, math.nan, math.nan, [], "there is only one fold"),
     )
     return replace(closed_set, anomalous_pixels=0, scores=[empty], closed_miou=math.nan, seconds=math.nan)
+
+
+def replicates(centre: float, seed: int, count: int = 200) -> list[float]:
+    """Replicates whose picture-to-picture variation is shared: the same for every score."""
+    shared = np.random.default_rng(0).normal(0, 0.05, count)
+    own = np.random.default_rng(seed).normal(0, 0.005, count)
+    return (centre + shared + own).clip(0, 1).tolist()
+
+
+def with_intervals(result: ScoreResult, seed: int = 1) -> ScoreResult:
+    """The score with a 95 % interval and replicates of its pooled figures."""
+    names = ("pooled.average_precision", "pooled.fpr95", "pooled.auroc")
+    drawn = {name: replicates(result.figure(name), seed) for name in names}
+    intervals = {
+        name: Interval(*(float(end) for end in np.quantile(values, [0.025, 0.975])))
+        for name, values in drawn.items()
+    }
+    return replace(result, intervals=intervals, replicates=drawn)
+
+
+@pytest.fixture
+def closed_set_drawn(closed_set: Results) -> Results:
+    """The closed-set network with intervals from 30 pictures."""
+    scores = [with_intervals(score, seed) for seed, score in enumerate(closed_set.scores, 1)]
+    return replace(closed_set, scores=scores, units=30)
+
+
+@pytest.fixture
+def densehybrid_drawn(densehybrid: Results) -> Results:
+    """DenseHybrid with intervals from the same pictures."""
+    return replace(densehybrid, scores=[with_intervals(densehybrid.scores[0], 9)], units=30)
+
+
+@pytest.fixture
+def track() -> Results:
+    """A run under SegmentMeIfYouCan's AnomalyTrack with everything that a protocol can ask for."""
+    plain = with_intervals(replace(score_result("msp", 0.2714, open_set=True), saw_outliers=None))
+    counts = [[0.25, 12.0, 3.0, 40.0], [0.5, 9.0, 6.0, 45.0], [0.75, 4.0, 11.0, 50.0]]
+    bins = [[0.3, 0.25, 0.1], [0.6, 0.5, 0.2], [0.95, 0.9, 0.7]]
+    assert plain.open_set is not None
+    open_set = replace(
+        plain.open_set,
+        matrix=[[70, 5, 3], [2, 10, 0], [4, 1, 5]],
+        calibration=CalibrationFigures(0.0654, 0.7, 0.8, bins),
+    )
+    everything = replace(
+        plain,
+        open_set=open_set,
+        best_f1_threshold=0.75,
+        pooled=replace(plain.pooled, best_f1=0.4141),
+        smiyc=SmiycFigures(0.2727, 0.8181, 0.6969, 0.3737, 0.6543),
+        components=ComponentFigures(0.1919, 0.1616, 0.1313, counts),
+        sizes=[
+            SizeFigures(1, 999, 7, 2345, 0.0303, 0.5252),
+            SizeFigures(1000, None, 0, 0, math.nan, math.nan),
+        ],
+        mistakes=MistakeFigures(0.1212, 0.5656, 3),
+    )
+    return replace(
+        run("erfnet", everything, protocol="roadanomaly21"),
+        calibration=CalibrationFigures(0.0432, 0.8, 0.84, bins),
+        closed_matrix=[[75, 5], [0, 0]],
+        closed_interval=Interval(0.55, 0.63),
+        units=10,
+        fingerprint="ab" * 32,
+    )
 
 
 @pytest.fixture

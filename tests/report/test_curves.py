@@ -1,23 +1,10 @@
-import math
 import re
 from dataclasses import replace
 
 import pytest
 
 from oddscape.report import curves, sections
-from oddscape.report.curves import UNIT, Frame, element
-
-
-def test_corners_of_the_frame_are_the_ends_of_the_axes():
-    frame = Frame(200, 100, (20, 10, 30, 40), x=(-1.0, 1.0), y=(0.0, 4.0))
-    assert frame.at((-1, 0)) == (20, 60)
-    assert frame.at((1, 4)) == (170, 10)
-    assert frame.at((0, 1)) == (95, 47.5)
-
-
-def test_square_root_scale():
-    frame = Frame(100, 100, (0, 0, 0, 0), y=(0.0, 4.0), y_scale=math.sqrt)
-    assert frame.at((0, 1)) == (0, 50)
+from oddscape.report.curves import UNIT
 
 
 def curve_points(svg: str) -> list[tuple[float, float]]:
@@ -72,7 +59,3 @@ def test_undefined_rows_draw_nothing(undefined):
     assert curves.histogram(section.rows[0]) is None
     assert 'class="curve' not in curves.roc(section)
     assert "<circle" not in curves.roc(section)
-
-
-def test_elements_are_escaped():
-    assert element("text", "<b>", class_='"x') == '<text class="&#34;x">&lt;b&gt;</text>'

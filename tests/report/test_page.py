@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 import pytest
 
 from oddscape.errors import OddscapeError
+from oddscape.interval import Interval
 from oddscape.report import write_report
-from oddscape.report.page import render_page
+from oddscape.report.page import Comparison, render_page
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
@@ -86,8 +87,8 @@ def test_an_override_stands_in_the_box_and_with_the_table(overridden):
 def test_protocols_have_tables_of_their_own(closed_set, densehybrid, overridden):
     together = render_page([closed_set, densehybrid], [])
     apart = render_page([closed_set, overridden], [])
-    assert together.count('<table class="figures') == 1
-    assert apart.count('<table class="figures') == 2
+    assert together.count('class="tag">headline') == 1
+    assert apart.count('class="tag">headline') == 2
     assert 'href="#part-2"' in apart
 
 
@@ -97,7 +98,7 @@ def test_both_aggregations_are_shown_and_the_headline_comes_first(closed_set):
     assert headings == [
         (" headline", "pooled over all pixels"),
         ("", "mean over pictures"),
-        ("", "segmentation"),
+        ("", "open set"),
     ]
 
 
@@ -110,7 +111,7 @@ def test_hostile_names_are_escaped(closed_set, illustration):
     results = replace(
         closed_set,
         pictures=[name, "b", "c"],
-        left_out=[name],
+        left_out={name: name},
         model=name,
         overrides=[name],
         weights=name,
@@ -138,6 +139,96 @@ def test_rows_at_chance_level_are_flagged(closed_set):
     bad = replace(closed_set.scores[0], pooled=replace(closed_set.scores[0].pooled, auroc=0.3))
     text = Page(render_page([replace(closed_set, scores=[bad])], [])).text
     assert "no better than chance, flipped sign? (pooled AUROC 30.00)" in text
+
+
+def test_intervals_stand_beside_their_figures(closed_set_drawn, track):
+    text = render_page([closed_set_drawn], [])
+    assert re.search(r'class="number headline first">21\.11<small>11–30</small></td>', text)
+    assert "bootstrap over 30 pictures" in Page(text).text
+    assert "59.00 55–63" in Page(render_page([track], [])).text
+
+
+def test_certified_intervals_stand_there_where_digits_are_uncertain(closed_set):
+    certified = {
+        "pooled.average_precision": Interval(0.2109, 0.2113),
+        "pooled.fpr95": Interval(0.4321, 0.4321),
+    }
+    score = replace(closed_set.scores[0], certified=certified)
+    text = Page(render_page([replace(closed_set, scores=[score], engine="streaming")], [])).text
+    assert text.count("∈ 21.09–21.13") == 1
+    assert text.count("∈") == 1
+
+
+def test_everything_that_a_protocol_asks_for_is_shown(track):
+    text = Page(render_page([track], [])).text
+    figures = [
+        "41.41",
+        "27.27",
+        "69.69",
+        "37.37",
+        "19.19",
+        "16.16",
+        "13.13",
+        "12.12",
+        "56.56",
+        "4.32",
+        "6.54",
+    ]
+    figures += ["3.03", "52.52", "0.6543", "0.75", "12 / 3 / 40", "4 / 11 / 50", "τ = 0.50"]
+    words = ["1–999 px 7 anomalies", "≥ 1,000 px 0 anomalies", "intervals from 10 pictures"]
+    words += [
+        "classes of which no counted pixel was seen: sky",
+        "rows: truth",
+        "Reliability",
+        "abababababababab",
+    ]
+    assert [found for found in [*figures, *words] if found not in text] == []
+
+
+def test_what_nobody_computed_has_no_heading(one_row):
+    text = Page(render_page([one_row(0.5)], [])).text
+    for heading in (
+        "SegmentMeIfYouCan",
+        "By size",
+        "Reliability",
+        "Confusion",
+        "Differences",
+        "Published figures",
+    ):
+        assert heading not in text
+
+
+def test_differences_to_a_baseline(closed_set_drawn, densehybrid_drawn):
+    runs = [closed_set_drawn, densehybrid_drawn]
+    text = Page(render_page(runs, [], Comparison())).text
+    assert "Differences to closed-set · msp" in text
+    assert "+42.22 ▲" in text
+    assert (
+        "Differences to closed-set · energy"
+        in Page(render_page(runs, [], Comparison("closed-set:energy"))).text
+    )
+    assert "Differences" not in Page(render_page(runs, [])).text
+
+
+def test_published_figures_stand_apart_with_their_source(track):
+    text = Page(render_page([track], [], Comparison(published=True))).text
+    assert "Published figures published In percent; published by others, not measured here" in text
+    assert "SegmentMeIfYouCan leaderboard, AnomalyTrack test" in text
+    assert "96.33" in text
+    assert "96.33" not in Page(render_page([track], [])).text
+
+
+def test_left_out_pictures_stand_by_reason(closed_set):
+    left_out = {"a": "no anomalous pixel", "b": "no known pixel", "c": "no anomalous pixel"}
+    text = Page(render_page([replace(closed_set, left_out=left_out)], [])).text
+    assert "no anomalous pixel a, c" in text
+    assert "no known pixel b" in text
+
+
+def test_a_full_page_refers_to_nothing_outside(track, closed_set_drawn):
+    page = Page(render_page([track, closed_set_drawn], [], Comparison(published=True)))
+    targets = {f"#{name}" for name in page.ids}
+    assert all(reference.startswith("data:") or reference in targets for reference in page.references)
 
 
 def test_illustrations_stand_under_their_rank_with_alt_texts(closed_set, illustration):

@@ -21,6 +21,7 @@ def test_what_changes_a_figure_parts_results(closed_set, overridden):
         replace(closed_set, pictures=["a", "b", "c"]),
         replace(closed_set, known_pixels=1),
         replace(closed_set, anomalous_pixels=1),
+        replace(closed_set, fingerprint="other data"),
     ]
     assert len(sections([closed_set, *others])) == 1 + len(others)
 

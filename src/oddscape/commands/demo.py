@@ -74,9 +74,10 @@ def _stage(title: str) -> Iterator[Advance]:
 
 
 def _tell(result: DemoResult, out: Path, console: Console, *, full: bool) -> None:
-    from oddscape.report import results_table
+    from oddscape.report import results_tables
 
-    console.print(results_table(result.results))
+    for table in results_tables(result.results):
+        console.print(table)
     share = result.results[0].anomaly_share
     lines = [
         _MEANING.format(share=f"{100 * share:.1f}"),

@@ -15,46 +15,82 @@ from oddscape.errors import OddscapeError
 from oddscape.files import written_atomically
 from oddscape.illustrations import Illustration
 from oddscape.labels import ANOMALY_COLOUR, LabelSpace
+from oddscape.published import PublishedRow, published_under
 from oddscape.report import curves
-from oddscape.report.cautions import cautions, chance_caution
-from oddscape.report.columns import Column, pixel_columns, segmentation_columns
+from oddscape.report.cautions import cautions, row_caution, row_flag, section_cautions
+from oddscape.report.columns import SMIYC_TITLE, ColumnGroup, other_groups, pixel_group
+from oddscape.report.differences import difference, find_baseline, paired_groups, require_pairs
 from oddscape.report.heat import HEAT, robust_range
+from oddscape.report.matrix import MatrixFigure, matrix_figures
 from oddscape.report.pictures import HATCH, OUTLINE, UNKNOWN_COLOUR, panels
-from oddscape.report.sections import Section, sections
-from oddscape.report.wording import AGGREGATIONS, PICTURES_OWN, number, percent, protocol_facts, size_words
+from oddscape.report.published_rows import PUBLISHED_NOTE, published_columns, sources
+from oddscape.report.reliability import closed_reliability, open_reliability
+from oddscape.report.sections import Row, Section, sections
+from oddscape.report.wording import (
+    AGGREGATIONS,
+    PICTURES_OWN,
+    interval_words,
+    number,
+    percent,
+    protocol_facts,
+    saw_words,
+    size_range_words,
+    size_words,
+    units_words,
+)
 from oddscape.results import Results
 from oddscape.version import __version__
 
 _HERE = Path(__file__).parent
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """What else a page sets beside the results.
+
+    Args:
+        baseline: the row, ``MODEL`` or ``MODEL:SCORE``, against which differences are shown; None: the first.
+        published: whether published figures near the protocol are shown.
+    """
+
+    baseline: str | None = None
+    published: bool = False
+
+
 def write_report(
-    directory: str | Path, results: Sequence[Results], illustrations: Sequence[Illustration]
+    directory: str | Path,
+    results: Sequence[Results],
+    illustrations: Sequence[Illustration],
+    comparison: Comparison | None = None,
 ) -> Path:
     """Write one self-contained page, ``index.html``, that opens offline.
 
-    Results that may be compared share a table; others get a section of their own. An illustration stands in
-    the first section that holds its network, its score and its picture.
+    Results that may be compared share their tables; others get a section of their own. An illustration
+    stands in the first section that holds its network, its score and its picture.
 
     Args:
         directory: where the page goes; made if missing.
         results: one or more results, under any protocols.
         illustrations: pictures of these results, in the order in which they are to be shown.
+        comparison: what else to show: paired differences and published figures; None: neither.
 
     Returns:
         Path of the page.
 
     Raises:
-        OddscapeError: there are no results, an illustration belongs to none of them, or the disk refused.
+        OddscapeError: there are no results, an illustration belongs to none of them, differences of results
+            that are no pairs, or the disk refused.
     """
     path = Path(directory) / "index.html"
-    page = render_page(results, illustrations)
+    page = render_page(results, illustrations, comparison)
     with written_atomically(path) as partial:
         partial.write_text(page, encoding="utf-8")
     return path
 
 
-def render_page(results: Sequence[Results], illustrations: Sequence[Illustration]) -> str:
+def render_page(
+    results: Sequence[Results], illustrations: Sequence[Illustration], comparison: Comparison | None = None
+) -> str:
     """The page that :func:`write_report` writes, as text."""
     if not results:
         raise OddscapeError("a report needs at least one result, got none")
@@ -64,7 +100,7 @@ def render_page(results: Sequence[Results], illustrations: Sequence[Illustration
         _template_environment()
         .get_template("page.html.jinja")
         .render(
-            parts=[PagePart(part, placed[index]) for index, part in enumerate(parts)],
+            parts=[PagePart(part, placed[index], comparison) for index, part in enumerate(parts)],
             results=results,
             style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
             script=Markup((_HERE / "page.js").read_text(encoding="utf-8")),
@@ -74,35 +110,61 @@ def render_page(results: Sequence[Results], illustrations: Sequence[Illustration
 
 
 @dataclass(frozen=True, eq=False)
-class ColumnGroup:
-    """Columns under one heading."""
-
-    title: str
-    columns: list[Column]
-    headline: bool
-
-
-@dataclass(frozen=True, eq=False)
 class PagePart:
     """What the page shows of one section."""
 
     section: Section
     illustrations: list[Illustration]
+    comparison: Comparison | None
 
     @property
-    def groups(self) -> list[ColumnGroup]:
-        """The headline figures first, then the other aggregation, then segmentation."""
+    def pixel_groups(self) -> list[ColumnGroup]:
+        """The headline figures first, then the other aggregation."""
         headline = self.section.protocol.aggregation
         ways = sorted(AGGREGATIONS, key=lambda way: way != headline)
-        groups = [ColumnGroup(AGGREGATIONS[way], pixel_columns(way), way == headline) for way in ways]
-        segmentation = segmentation_columns(self.section.rows)
-        return [*groups, *([ColumnGroup("segmentation", segmentation, False)] if segmentation else [])]
+        return [pixel_group(self.section.rows, way, headline=way == headline) for way in ways]
+
+    @property
+    def smiyc_groups(self) -> list[ColumnGroup]:
+        """SegmentMeIfYouCan's own figures, if any."""
+        return [group for group in other_groups(self.section.rows) if group.title == SMIYC_TITLE]
+
+    @property
+    def class_groups(self) -> list[ColumnGroup]:
+        """Figures that need class labels, if any: the open set, mistakes, calibration."""
+        return [group for group in other_groups(self.section.rows) if group.title != SMIYC_TITLE]
 
     @property
     def cautions(self) -> list[tuple[str, str]]:
-        """Pairs of a row's name and what to know about its figures."""
-        columns = [column for group in self.groups for column in group.columns]
-        return [(row.name, caution) for row in self.section.rows for caution in cautions(row, columns)]
+        """Pairs of a row's name, or "all rows", and what to know about its figures."""
+        groups = [*self.pixel_groups, *self.smiyc_groups, *self.class_groups]
+        columns = [column for group in groups for column in group.columns]
+        of_rows = [(row.name, caution) for row in self.section.rows for caution in cautions(row, columns)]
+        return [*(("all rows", caution) for caution in section_cautions(self.section)), *of_rows]
+
+    @property
+    def matrices(self) -> list[MatrixFigure]:
+        """Confusion matrices of the closed and the open set."""
+        return matrix_figures(self.section)
+
+    @property
+    def baseline(self) -> Row | None:
+        """The row against which differences are shown, if they are."""
+        if self.comparison is None or len(self.section.rows) < 2:
+            return None
+        require_pairs(self.section)
+        return find_baseline(self.section, self.comparison.baseline)
+
+    @property
+    def paired_groups(self) -> list[ColumnGroup]:
+        """The groups of figures whose differences have an interval."""
+        return paired_groups(self.section)
+
+    @property
+    def published(self) -> list[PublishedRow]:
+        """Published figures near the protocol, if they are shown."""
+        wanted = self.comparison is not None and self.comparison.published
+        return published_under(self.section.protocol.name) if wanted else []
 
     @property
     def classes(self) -> list[str]:
@@ -154,11 +216,27 @@ def _template_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "number": number, "size": size_words, "rgb": _rgb}
+    environment.filters |= {
+        "percent": percent,
+        "number": number,
+        "size": size_words,
+        "size_range": size_range_words,
+        "interval": interval_words,
+        "saw": saw_words,
+        "rgb": _rgb,
+    }
     environment.globals |= {
         "facts": protocol_facts,
         "panels": panels,
-        "chance_caution": chance_caution,
+        "row_flag": row_flag,
+        "row_caution": row_caution,
+        "difference": difference,
+        "published_columns": published_columns,
+        "published_note": PUBLISHED_NOTE,
+        "sources": sources,
+        "closed_reliability": closed_reliability,
+        "open_reliability": open_reliability,
+        "units_words": units_words,
         "roc": curves.roc,
         "precision_recall": curves.precision_recall,
         "histogram": curves.histogram,

@@ -1,4 +1,4 @@
-"""Which results may stand in one table: those with the same protocol, overrides and pixels."""
+"""Which results may stand in one table: those with the same protocol, overrides, pictures and truth."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """Results that may be compared: same protocol, same overrides, same pictures, same pixels."""
+    """Results that may be compared: same protocol, same overrides, same pictures, same truth."""
 
     runs: tuple[Results, ...]
 
@@ -83,6 +83,7 @@ class Section:
             and run.pictures == first.pictures
             and run.known_pixels == first.known_pixels
             and run.anomalous_pixels == first.anomalous_pixels
+            and run.fingerprint == first.fingerprint
         )
 
 
