@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from oddscape.data import DATASETS
     from oddscape.detector import Detector, Prediction
     from oddscape.errors import OddscapeError
-    from oddscape.evaluation import evaluate
+    from oddscape.evaluation import evaluate, evaluate_scores
     from oddscape.examples import illustrate
     from oddscape.labels import LabelSpace
     from oddscape.models import MODELS, DiCNet, create_model, load_checkpoint, save_checkpoint
     from oddscape.outputs import DenseOutput, NativeMaps
+    from oddscape.protocol_file import read_protocol
     from oddscape.protocols import PROTOCOLS, Protocol
     from oddscape.report import write_report
     from oddscape.results import Results
@@ -35,6 +36,7 @@ _HOMES = {
     "Prediction": "detector",
     "OddscapeError": "errors",
     "evaluate": "evaluation",
+    "evaluate_scores": "evaluation",
     "illustrate": "examples",
     "LabelSpace": "labels",
     "LOSSES": "training.losses",
@@ -47,6 +49,7 @@ _HOMES = {
     "NativeMaps": "outputs",
     "PROTOCOLS": "protocols",
     "Protocol": "protocols",
+    "read_protocol": "protocol_file",
     "write_report": "report",
     "Results": "results",
     "Scene": "scenes",
@@ -79,10 +82,12 @@ __all__ = [
     "create_model",
     "data",
     "evaluate",
+    "evaluate_scores",
     "illustrate",
     "load_checkpoint",
     "make_town",
     "metrics",
+    "read_protocol",
     "save_checkpoint",
     "train",
     "write_report",

@@ -31,11 +31,28 @@ _COMMANDS = {
     "models": "List the networks.",
     "protocols": "List the protocols: what changes a figure.",
 }
-_GROUPS = {
-    "train": ("Train a network: closed-set, densehybrid or dicnet.", ("closed-set", "densehybrid", "dicnet")),
-    "town": ("Make the synthetic town.", ("make",)),
-    "data": ("Get and check data sets.", ("list", "get", "check")),
-    "submission": ("Make and check submissions to benchmarks.", ("make", "check")),
+_GROUPS: dict[str, tuple[str, dict[str, str]]] = {
+    "train": (
+        "Train a network.",
+        {
+            "closed-set": "Closed-set segmentation.",
+            "densehybrid": "DenseHybrid: closed-set classes and an outlier head, on mixed content.",
+            "dicnet": "DiCNet: distil a student from a trained network.",
+        },
+    ),
+    "town": ("Make the synthetic town.", {"make": "Render a town and negatives."}),
+    "data": (
+        "Get and check data sets.",
+        {
+            "list": "List the data sets: what they are, how each is got, its licence.",
+            "get": "Download a public data set.",
+            "check": "Tell what a folder holds and what is wrong with it.",
+        },
+    ),
+    "submission": (
+        "Make and check submissions to benchmarks.",
+        {"make": "Score a folder of pictures into a submission.", "check": "Check a submission's files."},
+    ),
 }
 # A command whose name Python has taken.
 _FUNCTIONS = {"list": "list_"}
@@ -52,9 +69,9 @@ for _name, _help in _COMMANDS.items():
     app.command(f"oddscape.commands.{_name}:{_name}", name=_name, help=_help)
 for _group, (_help, _members) in _GROUPS.items():
     _sub = App(name=_group, help=_help, **_SETTINGS.get(_group, {}))
-    for _name in _members:
+    for _name, _help in _members.items():
         _function = _FUNCTIONS.get(_name, _name.replace("-", "_"))
-        _sub.command(f"oddscape.commands.{_group}:{_function}", name=_name)
+        _sub.command(f"oddscape.commands.{_group}:{_function}", name=_name, help=_help)
     app.command(_sub)
 
 
