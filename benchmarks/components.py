@@ -23,8 +23,7 @@ from rich.table import Table
 from scipy import ndimage
 
 from oddscape.component_sizes import OBSTACLE_TRACK
-from oddscape.metrics.component import ComponentMetrics
-from oddscape.metrics.smiyc_pixel import SmiycPixelMetrics
+from oddscape.metrics import ComponentMetrics, SmiycPixelMetrics
 
 FRAME = (1024, 2048)
 THRESHOLD = 1.2815515655446004  # a tenth of a standard normal score lies above

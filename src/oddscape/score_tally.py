@@ -25,8 +25,8 @@ from oddscape.metrics import (
     figures_by_size,
 )
 from oddscape.metrics.bootstrap import bootstrap_means, bootstrap_scores
-from oddscape.metrics.component import bootstrap_components
 from oddscape.metrics.open_set import bootstrap_open_set
+from oddscape.metrics.smiyc import bootstrap_components
 from oddscape.protocols import Protocol
 from oddscape.results import (
     CalibrationFigures,
@@ -147,7 +147,7 @@ class ScoreTally:
             distinct_scores=min(len(self._distinct), _MOST_DISTINCT),
             intervals={name: interval(values) for name, values in replicates.items() if values.size},
             certified=_certified(pixels) if self.pixels.engine == "streaming" else {},
-            replicates={name: np.round(values, 6).tolist() for name, values in replicates.items()},
+            replicates={name: np.round(values, 5).tolist() for name, values in replicates.items()},
         )
 
     def _count_distinct(self, score: NDArray[np.floating]) -> None:

@@ -60,6 +60,13 @@ def test_the_rule_is_dicnet_s_unless_another_is_asked_for():
     assert metrics.compute().cfpr == plain_rates(*picture, threshold_of(picture, "nearest"))[0]
 
 
+def test_thresholds_are_not_rounded_to_the_scores_type():
+    score, predicted = np.array([[1.0, 0.0]], np.float32), np.array([[0, 0]])
+    metrics = MistakeMetrics()
+    metrics.update(score, predicted, np.array([[0, 255]]), np.array([[0, 1]]), thresholds=[1 + 1e-12])
+    assert metrics.compute().cfpr == 0
+
+
 def test_pictures_without_threshold_or_mistakes_are_left_out():
     whole, calm, perfect = (made_picture(seed) for seed in range(3))
     calm[3][calm[3] == 1] = 255

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sklearn
 
 from oddscape.metrics import auroc, average_precision, count_operating_points, fpr
-from oddscape.metrics.operating_points import best_f1, count_split, grouped
+from oddscape.metrics.operating_points import best_f1, count_split
 from oddscape.metrics.sorting import sort_blocks
 
 ANY_SCORES = st.integers(-5, 5) | st.floats(-2, 2, width=16) | st.sampled_from([np.inf, -np.inf, -0.0])
@@ -149,14 +149,6 @@ def test_chunks_however_cut_count_as_the_whole(pictures, cuts, presorted):
     chunks = [view for chunk in known for view in sort_blocks(chunk)] if presorted else known
     split = count_split(score[truth == 1].astype(np.float64), iter(chunks), presorted)
     assert_same_counts(split, count_operating_points(*pictures))
-
-
-@pytest.mark.parametrize("pieces", [1, 7, 100])
-def test_grouped_pieces_are_the_same_pixels(pieces):
-    scores = np.random.default_rng(0).standard_normal(5000, dtype=np.float32)
-    chunks = list(grouped(np.array_split(scores, pieces), 2000))
-    np.testing.assert_array_equal(np.concatenate(chunks), scores)
-    assert len(chunks) <= 4
 
 
 def test_callers_arrays_are_left_as_they_are():

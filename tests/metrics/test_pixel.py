@@ -183,6 +183,18 @@ def test_histogram_of_constant_and_infinite_scores_loses_no_pixel():
     assert (histogram.known.tolist(), histogram.anomalous.tolist()) == ([1, 0, 1, 0], [0, 0, 1, 1])
 
 
+@pytest.mark.parametrize(
+    "score", [[1.0, 1 + 2e-16, 1.0], [1e20, 1e20, 1e20], [-1e300, -1e300, np.inf], [0, 0, 0]]
+)
+@pytest.mark.parametrize("engine", ["exact", "streaming"])
+def test_histogram_of_scores_too_close_to_be_parted_loses_no_pixel(score, engine):
+    metrics = PixelMetrics(engine=engine)
+    metrics.update(np.array([score], np.float64), np.array([[0, 1, 1]]))
+    histogram = metrics.histogram()
+    assert (np.diff(histogram.edges) > 0).all()
+    assert (histogram.known.sum(), histogram.anomalous.sum()) == (1, 2)
+
+
 GOOD = np.zeros((2, 2), np.float32)
 
 

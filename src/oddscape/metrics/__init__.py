@@ -2,7 +2,6 @@
 
 from oddscape.metrics.by_size import SIZE_CLASSES, SizeFigures, component_sizes, figures_by_size
 from oddscape.metrics.calibration import CalibrationMetrics, CalibrationResult
-from oddscape.metrics.component import ComponentMetrics, ComponentResult
 from oddscape.metrics.curves import Curve, precision_recall_curve, roc_curve
 from oddscape.metrics.fpr_rules import FPR_RULES, fpr
 from oddscape.metrics.mistakes import MistakeMetrics, MistakesResult
@@ -15,10 +14,11 @@ from oddscape.metrics.operating_points import (
     count_operating_points,
 )
 from oddscape.metrics.pixel import EachPicture, PerPicture, PixelMetrics, PixelResult
+from oddscape.metrics.pixel_figures import Bounds, PixelFigures
 from oddscape.metrics.score_histogram import ScoreHistogram
 from oddscape.metrics.semantic import ConfusionMatrix, SegmentationResult
-from oddscape.metrics.smiyc_pixel import SmiycPixelMetrics, SmiycPixelResult
-from oddscape.metrics.streaming import Bounds, StreamingCounts, StreamingResult
+from oddscape.metrics.smiyc import ComponentMetrics, ComponentResult, SmiycPixelMetrics, SmiycPixelResult
+from oddscape.metrics.streaming import StreamingCounts, StreamingResult
 
 __all__ = [
     "FPR_RULES",
@@ -38,6 +38,7 @@ __all__ = [
     "OpenSetResult",
     "OperatingPoints",
     "PerPicture",
+    "PixelFigures",
     "PixelMetrics",
     "PixelResult",
     "ScoreHistogram",

@@ -13,6 +13,7 @@ from oddscape.errors import OddscapeError
 from oddscape.labels import IGNORED
 
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
+Floats: TypeAlias = NDArray[np.float64]
 Maps: TypeAlias = NDArray[Any] | Tensor
 """One map [H, W] or a batch [N, H, W], numpy or torch on any device."""
 
@@ -29,51 +30,59 @@ def as_maps(values: Maps, name: str) -> NDArray[Any]:
     return array if array.ndim == 3 else array[None]
 
 
-def as_float_maps(score: Maps) -> FloatArray:
-    """Give scores as numpy [N, H, W], float16, float32 or float64; torch's bfloat16 becomes float32.
+def as_equal_maps(**maps: Maps) -> list[NDArray[Any]]:
+    """Give maps of one shape as numpy [N, H, W], in the order in which they are named.
 
     Raises:
-        OddscapeError: they are no floating-point numbers, or have another number of dimensions.
+        OddscapeError: their shapes differ, or one has another number of dimensions.
     """
-    array = as_maps(score, "score")
-    if array.dtype not in (np.float16, np.float32, np.float64):
-        raise OddscapeError(f"score is {array.dtype}: expected floating-point numbers")
-    return array
-
-
-def as_score_maps(score: Maps) -> FloatArray:
-    """As :func:`as_float_maps`, with half precision widened to float32, which loses nothing."""
-    array = as_float_maps(score)
-    return array.astype(np.float32) if array.dtype == np.float16 else array
-
-
-def require_same_shape(**maps: NDArray[Any]) -> None:
-    """Raise an OddscapeError that names the maps unless all have one shape."""
-    if len({array.shape for array in maps.values()}) > 1:
-        shapes = ", ".join(f"{name} {array.shape}" for name, array in maps.items())
+    arrays = {name: as_maps(values, name) for name, values in maps.items()}
+    if len({array.shape for array in arrays.values()}) > 1:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         raise OddscapeError(f"shapes differ: {shapes}")
+    return list(arrays.values())
 
 
-def require_truth(truth: NDArray[Any], name: str = "truth") -> None:
-    """Raise an OddscapeError unless anomaly truth [N, H, W] holds only 0 known, 1 anomaly and 255 ignored."""
+def as_scored_maps(score: Maps, truth: Maps, truth_name: str = "truth", **maps: Maps) -> list[NDArray[Any]]:
+    """Give scores, anomaly truth and further maps of the same shape as numpy [N, H, W], in that order.
+
+    Scores stay float16, float32 or float64; torch's bfloat16 becomes float32. They may still be NaN.
+
+    Raises:
+        OddscapeError: score is no floating-point number, shapes differ, one has another number of dimensions,
+            or truth holds another value than 0 known, 1 anomaly and 255 ignored.
+    """
+    arrays = as_equal_maps(**{"score": score, truth_name: truth}, **maps)
+    if arrays[0].dtype not in (np.float16, np.float32, np.float64):
+        raise OddscapeError(f"score is {arrays[0].dtype}: expected floating-point numbers")
+    _require_truth(arrays[1], truth_name)
+    return arrays
+
+
+def widened(score: FloatArray) -> FloatArray:
+    """Give float16 as float32, which loses nothing, and other types as they are."""
+    return score.astype(np.float32) if score.dtype == np.float16 else score
+
+
+def scores_of(kind: int, score: FloatArray, truth: NDArray[Any]) -> FloatArray:
+    """Give the scores, float32 or float64 [n], of the pixels with one truth: 0 known or 1 anomaly.
+
+    Raises:
+        OddscapeError: one of them is NaN.
+    """
+    scores = widened(score[truth == kind])
+    # The maximum carries a NaN along and needs no array of its own.
+    if scores.size and np.isnan(scores.max()):
+        raise OddscapeError(f"score is NaN at {np.count_nonzero(np.isnan(scores))} pixels that count")
+    return scores
+
+
+def _require_truth(truth: NDArray[Any], name: str) -> None:
     for picture in truth:
         allowed = sum(np.count_nonzero(picture == value) for value in (0, 1, IGNORED))
         if allowed != picture.size:
             found = sorted(set(np.unique(picture).tolist()) - {0, 1, IGNORED})
             raise OddscapeError(f"{name} holds {found[:5]}: expected 0 known, 1 anomaly, {IGNORED} ignored")
-
-
-def scores_of(kind: int, score: FloatArray, truth: NDArray[Any]) -> FloatArray:
-    """Give the scores of the pixels with one truth: 0 known or 1 anomaly.
-
-    Raises:
-        OddscapeError: one of them is NaN.
-    """
-    scores: FloatArray = score[truth == kind]
-    # The maximum carries a NaN along and needs no array of its own.
-    if scores.size and np.isnan(scores.max()):
-        raise OddscapeError(f"score is NaN at {np.count_nonzero(np.isnan(scores))} pixels that count")
-    return scores
 
 
 def _from_torch(values: Tensor) -> NDArray[Any]:

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oddscape.metrics.arrays import Floats
 from oddscape.metrics.fpr_rules import require_fpr_rule
 from oddscape.metrics.ratios import ratio
-from oddscape.metrics.score_sketch import Floats, ScoreSketch, pooled_counts
+from oddscape.metrics.score_sketch import ScoreSketch, pooled_counts
 
 # So many replicates at a time that what is computed of them stays in the cache.
 _ROWS = 64

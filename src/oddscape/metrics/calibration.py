@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddscape.errors import OddscapeError
-from oddscape.metrics.arrays import FloatArray, Maps, as_maps, require_same_shape
+from oddscape.metrics.arrays import FloatArray, Maps, as_equal_maps
 from oddscape.metrics.ratios import ratio
 
 DEFAULT_BINS = 15
@@ -69,9 +69,7 @@ class CalibrationMetrics:
             OddscapeError: shapes differ, or a counted confidence is no number in [0, 1]. Then nothing
                 has been added.
         """
-        confidence, correct = as_maps(confidence, "confidence"), as_maps(correct, "correct")
-        counted = as_maps(counted, "counted")
-        require_same_shape(confidence=confidence, correct=correct, counted=counted)
+        confidence, correct, counted = as_equal_maps(confidence=confidence, correct=correct, counted=counted)
         maps = zip(confidence, correct.astype(bool), counted.astype(bool), strict=True)
         self._each += [_bin_counts(c[kept], right[kept], self.bins) for c, right, kept in maps]
 

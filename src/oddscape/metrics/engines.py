@@ -9,34 +9,13 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from oddscape.interval import Interval
 from oddscape.metrics.arrays import FloatArray, scores_of
-from oddscape.metrics.fpr_rules import fpr
-from oddscape.metrics.half_precision import HALF_VALUES, half_histogram, points_of_half
-from oddscape.metrics.operating_points import (
-    OperatingPoints,
-    auroc,
-    average_precision,
-    best_f1,
-    count_split,
-)
+from oddscape.metrics.operating_points import OperatingPoints, count_split
+from oddscape.metrics.pixel_figures import Bounds, PixelFigures, pixel_figures, without_width
 from oddscape.metrics.score_histogram import ScoreHistogram, score_histogram
 from oddscape.metrics.score_sketch import ScoreSketch, sketch, sketch_of_counts
 from oddscape.metrics.sorting import blocks, sort_blocks
-from oddscape.metrics.streaming import Bounds, StreamingCounts
-
-
-class PixelFigures(NamedTuple):
-    """The figures of some pixels, fractions in [0, 1]; NaN where one kind is missing."""
-
-    average_precision: float
-    auroc: float
-    fpr95: float
-    threshold: float
-    best_f1: float
-    best_f1_threshold: float
-    positives: int
-    negatives: int
+from oddscape.metrics.streaming import HALF_VALUES, StreamingCounts, half_histogram, points_of_half
 
 
 class Pooled(NamedTuple):
@@ -84,18 +63,6 @@ class Engine(Protocol):
         """Scores of all anomalous pixels, float [P], in the order in which they came; None: not kept."""
 
 
-def pixel_figures(points: OperatingPoints, fpr_rule: str) -> PixelFigures:
-    """Make all figures of counted pixels."""
-    return PixelFigures(
-        average_precision(points),
-        auroc(points),
-        *fpr(points, fpr_rule),
-        *best_f1(points),
-        points.positives,
-        points.negatives,
-    )
-
-
 class ExactEngine:
     """Keeps each counted score, 4 bytes a pixel (8 where it came as float64)."""
 
@@ -105,8 +72,6 @@ class ExactEngine:
 
     def count(self, score: FloatArray, truth: NDArray[Any]) -> CountedPicture:
         """Count one picture [H, W]; see :class:`Engine`."""
-        if score.dtype == np.float16:
-            score = score.astype(np.float32)
         anomalous, known = scores_of(1, score, truth), scores_of(0, score, truth)
         return CountedPicture(*_counted(anomalous, known), kept=(anomalous, known))
 
@@ -127,7 +92,7 @@ class ExactEngine:
         sorted_blocks = (block for known in self._known for block in blocks(known))
         points = count_split(anomalous, sorted_blocks, presorted=True)
         figures = pixel_figures(points, fpr_rule)
-        return Pooled(figures, _without_width(figures), points)
+        return Pooled(figures, without_width(figures), points)
 
     def histogram(self, bins: int) -> ScoreHistogram:
         """Count the scores of both kinds in equal bins."""
@@ -200,8 +165,3 @@ def _counted(anomalous: FloatArray, known: FloatArray) -> tuple[OperatingPoints,
     known_blocks, anomalous_blocks = sort_blocks(known), sort_blocks(anomalous.copy())
     points = count_split(anomalous, known_blocks, presorted=True)
     return points, sketch(anomalous_blocks, known_blocks)
-
-
-def _without_width(figures: PixelFigures) -> Bounds:
-    names = ("average_precision", "auroc", "fpr95", "best_f1")
-    return Bounds(*(Interval(getattr(figures, name), getattr(figures, name)) for name in names))

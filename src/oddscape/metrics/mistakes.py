@@ -14,15 +14,7 @@ from numpy.typing import NDArray
 
 from oddscape.errors import OddscapeError
 from oddscape.labels import IGNORED
-from oddscape.metrics.arrays import (
-    FloatArray,
-    Maps,
-    as_maps,
-    as_score_maps,
-    require_same_shape,
-    require_truth,
-    scores_of,
-)
+from oddscape.metrics.arrays import FloatArray, Maps, as_scored_maps, scores_of
 from oddscape.metrics.fpr_rules import fpr, require_fpr_rule
 from oddscape.metrics.operating_points import count_split
 from oddscape.metrics.semantic import mean_defined
@@ -92,10 +84,9 @@ class MistakeMetrics:
             OddscapeError: shapes or numbers of pictures differ, the anomaly truth has a value it cannot have,
                 or a counted score is NaN. Then nothing has been added.
         """
-        score, anomaly = as_score_maps(score), as_maps(anomaly, "anomaly")
-        predicted, labels = as_maps(predicted, "predicted"), as_maps(labels, "labels")
-        require_same_shape(score=score, predicted=predicted, labels=labels, anomaly=anomaly)
-        require_truth(anomaly, "anomaly")
+        score, anomaly, predicted, labels = as_scored_maps(
+            score, anomaly, "anomaly", predicted=predicted, labels=labels
+        )
         if thresholds is None:
             thresholds = [self._threshold(*maps) for maps in zip(score, anomaly, strict=True)]
         if len(thresholds) != len(score):
@@ -149,7 +140,8 @@ def _picture(
     anomaly: NDArray[Any],
 ) -> _Picture:
     named = (anomaly == 0) & (labels != IGNORED)
-    called = scores_of(1, score, named) >= float(threshold)
+    # As float64 on both sides: a Python float would be rounded to float32.
+    called = scores_of(1, score, named) >= np.float64(threshold)
     correct = (predicted == labels)[named]
     if np.isnan(threshold):
         return _Picture(np.nan, np.nan, threshold)

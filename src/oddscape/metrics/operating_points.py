@@ -9,22 +9,14 @@ array, no full-length curve.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oddscape.metrics.arrays import (
-    FloatArray,
-    Maps,
-    as_maps,
-    as_score_maps,
-    require_same_shape,
-    require_truth,
-    scores_of,
-)
+from oddscape.metrics.arrays import FloatArray, Maps, as_scored_maps, scores_of
 from oddscape.metrics.sorting import BLOCK, blocks, for_each, sort_block
 
 
@@ -61,12 +53,7 @@ class OperatingPoints:
     @property
     def undefined(self) -> str | None:
         """Why no figure can be made of these counts; None where one can."""
-        if self.positives and self.negatives:
-            return None
-        if not self.positives and not self.negatives:
-            return "no pixel counts"
-        missing = "known" if self.positives else "anomalous"
-        return f"no {missing} pixel among the {self.positives + self.negatives} that count"
+        return why_undefined(self.positives, self.negatives)
 
     def among(self, scores: FloatArray) -> OperatingPoints:
         """Count the operating points of some of the anomalous pixels against all known pixels.
@@ -86,6 +73,16 @@ class OperatingPoints:
         )
 
 
+def why_undefined(positives: int, negatives: int) -> str | None:
+    """Why no figure can be made of so many anomalous and known pixels; None where one can."""
+    if positives and negatives:
+        return None
+    if not positives and not negatives:
+        return "no pixel counts"
+    missing = "known" if positives else "anomalous"
+    return f"no {missing} pixel among the {positives + negatives} that count"
+
+
 def count_operating_points(score: Maps, truth: Maps) -> OperatingPoints:
     """Count the operating points of score maps that are held in memory as a whole.
 
@@ -99,11 +96,9 @@ def count_operating_points(score: Maps, truth: Maps) -> OperatingPoints:
     Raises:
         OddscapeError: shapes differ, truth holds another value, or a counted score is NaN.
     """
-    score, truth = as_score_maps(score), as_maps(truth, "truth")
-    require_same_shape(score=score, truth=truth)
-    require_truth(truth)
+    score, truth = as_scored_maps(score, truth)
     pieces = list(zip(blocks(score.reshape(-1)), blocks(truth.reshape(-1)), strict=True))
-    positives = np.concatenate([np.empty(0, score.dtype), *(scores_of(1, *piece) for piece in pieces)])
+    positives = np.concatenate([np.empty(0, np.float32), *(scores_of(1, *piece) for piece in pieces)])
     return count_split(positives, (scores_of(0, *piece) for piece in pieces))
 
 
@@ -136,13 +131,6 @@ def count_split(
         positives=positives.size,
         negatives=int(not_below[-1]),
     )
-
-
-def grouped(pieces: list[FloatArray], positives: int) -> Iterator[FloatArray]:
-    """Join the known pixels' scores of many pictures into chunks that are worth looking up."""
-    step = max(1, len(pieces) * min(positives, BLOCK) // max(1, sum(piece.size for piece in pieces)))
-    for start in range(0, len(pieces), step):
-        yield np.concatenate(pieces[start : start + step])
 
 
 def just_above(scores: FloatArray) -> FloatArray:

@@ -8,21 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddscape.errors import OddscapeError
-from oddscape.metrics.arrays import (
-    FloatArray,
-    Maps,
-    as_float_maps,
-    as_maps,
-    require_same_shape,
-    require_truth,
-)
+from oddscape.metrics.arrays import FloatArray, Maps, as_scored_maps
 from oddscape.metrics.curves import Curve, precision_recall_curve, roc_curve
-from oddscape.metrics.engines import ENGINES, PixelFigures, pixel_figures
+from oddscape.metrics.engines import ENGINES
 from oddscape.metrics.fpr_rules import require_fpr_rule
 from oddscape.metrics.operating_points import OperatingPoints
+from oddscape.metrics.pixel_figures import Bounds, PixelFigures, pixel_figures
 from oddscape.metrics.score_histogram import ScoreHistogram
 from oddscape.metrics.score_sketch import ScoreSketch
-from oddscape.metrics.streaming import DEFAULT_MEMORY, Bounds
+from oddscape.metrics.streaming import DEFAULT_MEMORY
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,9 +144,7 @@ class PixelMetrics:
             OddscapeError: shapes differ, truth holds another value, or a counted score is NaN. Then nothing
                 has been added.
         """
-        score, truth = as_float_maps(score), as_maps(truth, "truth")
-        require_same_shape(score=score, truth=truth)
-        require_truth(truth)
+        score, truth = as_scored_maps(score, truth)
         for picture in [self._engine.count(*maps) for maps in zip(score, truth, strict=True)]:
             self._figures.append(pixel_figures(picture.points, self.fpr_rule))
             self.sketches.append(picture.sketch)

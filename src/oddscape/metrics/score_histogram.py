@@ -34,19 +34,23 @@ def score_histogram(
     known: Sequence[ScoreGroup], anomalous: Sequence[ScoreGroup], bins: int
 ) -> ScoreHistogram:
     """Count scores of both kinds in equal bins over the range of the finite ones."""
-    edges = np.linspace(*_finite_range([scores for scores, _ in [*known, *anomalous]]), bins + 1)
+    edges = _edges([scores for scores, _ in [*known, *anomalous]], bins)
     return ScoreHistogram(edges, _binned(anomalous, edges), _binned(known, edges))
 
 
-def _finite_range(pieces: Sequence[FloatArray]) -> tuple[float, float]:
-    """The least and the greatest finite value; half a unit to both sides where there is but one or none."""
+def _edges(pieces: Sequence[FloatArray], bins: int) -> NDArray[np.float64]:
+    """Equal bins over the range of the finite scores, or around it where it is too narrow to be cut."""
     low, high = np.inf, -np.inf
     for piece in pieces:
         finite = np.isfinite(piece)
         low = min(low, float(piece.min(where=finite, initial=np.inf)))
         high = max(high, float(piece.max(where=finite, initial=-np.inf)))
-    middle = low if low == high else 0.0
-    return (low, high) if low < high else (middle - 0.5, middle + 0.5)
+    low, high = (low, high) if low <= high else (0.0, 0.0)
+    edges = np.linspace(low, high, bins + 1)
+    if (edges[1:] > edges[:-1]).all():
+        return edges
+    margin = max(0.5, 1e-6 * abs(low))
+    return np.linspace(low - margin, high + margin, bins + 1)
 
 
 def _binned(groups: Sequence[ScoreGroup], edges: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oddscape.metrics.arrays import FloatArray
-
-Floats: TypeAlias = NDArray[np.float64]
+from oddscape.metrics.arrays import FloatArray, Floats
 
 # A sketch holds at most 4 · 128 scores, 10 kB; the common histogram has at most 2 · 4 · 256 + 3 bins.
 _SKETCH_RANKS = 128

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from oddscape.errors import OddscapeError
 from oddscape.labels import IGNORED
-from oddscape.metrics.arrays import Maps, as_maps, require_same_shape
+from oddscape.metrics.arrays import Maps, as_equal_maps
 from oddscape.metrics.ratios import ratio
 
 
@@ -54,8 +54,7 @@ class ConfusionMatrix:
         Raises:
             OddscapeError: shapes differ, or a counted pixel has another class.
         """
-        predicted, labels = as_maps(predicted, "predicted"), as_maps(labels, "labels")
-        require_same_shape(predicted=predicted, labels=labels)
+        predicted, labels = as_equal_maps(predicted=predicted, labels=labels)
         counted = labels != IGNORED
         self.matrix += count_pairs(labels[counted], predicted[counted], self.num_classes)
 

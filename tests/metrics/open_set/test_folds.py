@@ -172,6 +172,14 @@ def test_confidence_changes_no_other_figure():
     assert OpenSetMetrics(K).compute().calibration is None
 
 
+def test_confidence_of_half_precision_is_that_of_its_values():
+    half = [
+        (*picture[:5], picture[5].astype(np.float16)) for picture in with_confidence(made_pictures(3, "ab"))
+    ]
+    single = [(*picture[:5], picture[5].astype(np.float32)) for picture in half]
+    np.testing.assert_array_equal(measured(half).calibration.each, measured(single).calibration.each)
+
+
 def test_calibration_without_thresholds_says_why():
     found = measured(with_confidence(made_pictures(5, "aa"))).calibration
     assert np.isnan(found.expected_error)
@@ -223,6 +231,40 @@ def test_the_threshold_counts_what_it_ties_but_calls_only_what_exceeds_it():
     assert fold.threshold == 2.0
     assert fold.matrix.tolist() == [[1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 1]]
     assert (fold.anomaly_iou, fold.open_miou) == (0.5, 0.5)
+
+
+def test_a_threshold_from_float64_scores_is_not_rounded_to_those_it_judges():
+    labels, classes, anomaly = np.array([[255, 0]]), np.zeros((1, 2), np.uint8), np.array([[1, 0]])
+    below = 1.0 - 1e-12  # 1 in float32
+    setting = np.array([[below, 0.0]]), classes, labels, anomaly, "sets"
+    for dtype in (np.float16, np.float32):
+        judged = np.array([[1.0, 0.0]], dtype), classes, labels, anomaly, "judged"
+        fold = measured([setting, judged], shrink=1.0).folds["judged"]
+        assert (fold.threshold, fold.matrix[K, K]) == (below, 1)
+        judged[0][0, 0] = np.nextafter(dtype(1), dtype(0))
+        assert measured([setting, judged], shrink=1.0).folds["judged"].matrix[K, K] == 0
+
+
+@pytest.mark.parametrize("shrink", [0.5, 1.0])
+def test_infinite_scores_are_the_highest(shrink):
+    pictures = list(made_pictures(9, "ab", (12, 14)))
+    finite = [(np.where(s == s.max(), 1e9, s), *rest) for s, *rest in pictures]
+    infinite = [(np.where(s == s.max(), np.inf, s), *rest) for s, *rest in pictures]
+    one, two = (measured(maps, shrink=shrink, tpr=0.5) for maps in (finite, infinite))
+    np.testing.assert_array_equal(one.each_matrix, two.each_matrix)
+
+
+@pytest.mark.parametrize(
+    "way", [lambda a: a[::-1, ::-1], np.asfortranarray, np.asarray], ids=["reversed", "F", "C"]
+)
+def test_maps_may_lie_in_memory_in_any_way(way):
+    pictures = list(made_pictures(10, "ab", (12, 14)))
+    laid = [(*map(way, maps), fold) for *maps, fold in pictures]
+    for picture in laid:
+        for array in picture[:4]:
+            array.flags.writeable = False
+    copied = [(*(array.copy("C") for array in maps), fold) for *maps, fold in laid]
+    np.testing.assert_array_equal(measured(laid).each_matrix, measured(copied).each_matrix)
 
 
 def test_merged_parts_equal_the_whole():

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from oddscape.component_sizes import OBSTACLE_TRACK, ComponentSizes
 from oddscape.errors import OddscapeError
-from oddscape.metrics.component import LEVELS, ComponentMetrics, match_components
+from oddscape.metrics.smiyc.component import LEVELS, ComponentMetrics, match_components
 
 SHAPE = (3, 9, 11)
 SIZES = ComponentSizes(predicted=3, true=2)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from oddscape.errors import OddscapeError
-from oddscape.metrics.smiyc_pixel import SmiycPixelMetrics, count_quantile_bins
+from oddscape.metrics.smiyc.pixel import SmiycPixelMetrics, count_quantile_bins
 
 SHAPE = (3, 6, 7)
 SCORES = arrays.arrays(np.float32, SHAPE, elements=st.integers(-2, 2) | st.floats(-3, 3, width=32))
@@ -126,29 +126,6 @@ def test_parts_and_their_order_change_nothing(score, truth, cut, order):
 def test_ignored_pixels_never_matter(score, truth, anything):
     other = np.where(truth == 255, np.float32(anything), score)
     np.testing.assert_array_equal(figures(measured(other, truth)), figures(measured(score, truth)))
-
-
-@settings(max_examples=60, deadline=None)
-@given(SCORES, TRUTHS)
-def test_curves_run_through_the_figures(score, truth):
-    result = measured(score, truth)
-    if result.undefined:
-        assert len(result.roc_curve.x) == len(result.precision_recall_curve.x) == 0
-        return
-    roc, precision_recall = result.roc_curve, result.precision_recall_curve
-    assert (roc.x[0], roc.y[0], roc.x[-1], roc.y[-1]) == (0, 0, 1, 1)
-    assert np.trapezoid(roc.y, roc.x) == pytest.approx(result.auroc)
-    steps = np.diff(precision_recall.x) * precision_recall.y[1:]
-    assert steps.sum() == pytest.approx(result.average_precision)
-    assert (np.diff(roc.thresholds) < 0).all()
-
-
-def test_curves_of_many_points_are_thinned():
-    rng = np.random.default_rng(0)
-    truth = rng.choice([0, 1], (4, 60, 60), p=[0.7, 0.3])
-    result = measured(rng.standard_normal(truth.shape) + truth, truth)
-    assert 300 < len(result.roc_curve.x) <= 500
-    assert np.trapezoid(result.roc_curve.y, result.roc_curve.x) == pytest.approx(result.auroc, abs=1e-3)
 
 
 @pytest.mark.parametrize(

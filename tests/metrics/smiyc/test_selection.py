@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oddscape.metrics import selection
-from oddscape.metrics.selection import fully_sorted, partly_sorted
+from oddscape.metrics.smiyc import selection
+from oddscape.metrics.smiyc.selection import fully_sorted, partly_sorted
 
 SCORES = st.lists(
     st.sampled_from([-0.0, 0.0, 1e-40, -3.0, 7.5]) | st.floats(-(2.0**90), 2.0**90, width=32), min_size=1

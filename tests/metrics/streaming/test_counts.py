@@ -13,9 +13,9 @@ import oddscape as odd
 from oddscape.errors import OddscapeError
 from oddscape.inference import run_network
 from oddscape.metrics import FPR_RULES, auroc, average_precision, count_operating_points, fpr
-from oddscape.metrics import heavy_values as heavy_module
-from oddscape.metrics import streaming as streaming_module
 from oddscape.metrics.streaming import DEFAULT_MEMORY, StreamingCounts
+from oddscape.metrics.streaming import counts as counts_module
+from oddscape.metrics.streaming import heavy_values as heavy_module
 
 TINY = 64 * 128  # bytes for 128 cells, four extreme scores at either end and two heavy ones
 
@@ -24,7 +24,7 @@ TINY = 64 * 128  # bytes for 128 cells, four extreme scores at either end and tw
 def _small_sizes():
     # So few cells that a handful of pixels already have to share them.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streaming_module, "_LEAST_MEMORY", TINY)
+        patch.setattr(counts_module, "_LEAST_MEMORY", TINY)
         patch.setattr(heavy_module, "_HEAVY_LEAST", 5)
         yield
 
@@ -296,7 +296,7 @@ def test_undefined_figures_are_nan_and_say_why(kinds, reason):
 
 def test_what_cannot_be_counted_is_an_error():
     truth = np.zeros((3, 4), np.uint8)
-    with pytest.raises(OddscapeError, match="score is int64: expected float16, float32 or float64"):
+    with pytest.raises(OddscapeError, match="score is int64: expected floating-point numbers"):
         StreamingCounts().update(truth.astype(np.int64), truth)
     with pytest.raises(OddscapeError, match="shapes differ: score"):
         StreamingCounts().update(np.zeros((4, 4), np.float16), truth)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddscape.labels import IGNORED
-from oddscape.metrics.arrays import FloatArray
+from oddscape.metrics.arrays import FloatArray, widened
 from oddscape.metrics.calibration import DEFAULT_BINS, confidence_bins
 
 _CONFIDENCE_STEPS = 65535
@@ -70,7 +70,7 @@ def group_scores(
     cells *= num_classes * bins
     cells += predicted[counted].astype(cells.dtype) * bins
     if confidence is not None:
-        confidence = confidence[counted]
+        confidence = widened(confidence[counted])
         cells += confidence_bins(confidence, bins).astype(cells.dtype)
         confidence = np.rint(confidence * _CONFIDENCE_STEPS).astype(np.uint16)
     order = np.argsort(cells, kind="stable")
@@ -85,7 +85,8 @@ def decide(picture: GroupedScores, threshold: float) -> Decision:
         picture: its scores.
         threshold: δ; of a picture without one, NaN, nothing is counted.
     """
-    accepts = picture.scores <= threshold
+    # As float64 on both sides: a Python float would be rounded to the type of the scores.
+    accepts = picture.scores <= np.float64(threshold)
     accepted = _by_cell(accepts, picture.sizes)
     called = np.zeros_like(accepted) if np.isnan(threshold) else picture.sizes - accepted
     matrix = np.concatenate((accepted.sum(axis=2), called.sum(axis=(1, 2))[:, None]), axis=1)

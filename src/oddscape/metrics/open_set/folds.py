@@ -15,20 +15,19 @@ from oddscape.errors import OddscapeError
 from oddscape.labels import IGNORED
 from oddscape.metrics.arrays import (
     FloatArray,
+    Floats,
     Maps,
-    as_maps,
-    as_score_maps,
-    require_same_shape,
-    require_truth,
+    as_equal_maps,
+    as_scored_maps,
     scores_of,
+    widened,
 )
 from oddscape.metrics.bootstrap import bootstrap_sums
 from oddscape.metrics.calibration import DEFAULT_BINS, CalibrationResult, calibration_result
 from oddscape.metrics.fpr_rules import fpr, require_fpr_rule
-from oddscape.metrics.open_decision import Decision, GroupedScores, decide, group_scores
-from oddscape.metrics.operating_points import count_split, grouped
+from oddscape.metrics.open_set.decision import Decision, GroupedScores, decide, group_scores
+from oddscape.metrics.operating_points import count_split
 from oddscape.metrics.ratios import ratio
-from oddscape.metrics.score_sketch import Floats
 from oddscape.metrics.semantic import (
     ConfusionMatrix,
     SegmentationResult,
@@ -37,6 +36,7 @@ from oddscape.metrics.semantic import (
     means_defined,
     require_classes,
 )
+from oddscape.metrics.sorting import sort_blocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,11 +152,9 @@ class OpenSetMetrics:
             OddscapeError: shapes differ, a class or the anomaly truth has a value it cannot have, a score is
                 NaN, or a counted confidence lies outside [0, 1]. Then nothing has been added.
         """
-        score = as_score_maps(score)
-        predicted, labels = as_maps(predicted, "predicted"), as_maps(labels, "labels")
-        anomaly = as_maps(anomaly, "anomaly")
-        require_same_shape(score=score, predicted=predicted, labels=labels, anomaly=anomaly)
-        require_truth(anomaly, "anomaly")
+        score, anomaly, predicted, labels = as_scored_maps(
+            score, anomaly, "anomaly", predicted=predicted, labels=labels
+        )
         if np.isnan(score).any():
             raise OddscapeError(f"score is NaN at {np.count_nonzero(np.isnan(score))} pixels")
         known = np.where(anomaly == 0, labels, IGNORED)
@@ -165,9 +163,7 @@ class OpenSetMetrics:
         require_classes(predicted[truth != IGNORED], "predicted", self.num_classes)
         confidences: list[NDArray[Any] | None] = [None] * len(score)
         if confidence is not None:
-            confidence = as_maps(confidence, "confidence")
-            require_same_shape(score=score, confidence=confidence)
-            confidences = list(confidence)
+            confidences = [*as_equal_maps(score=score, confidence=confidence)[1]]
         maps = zip(score, predicted, truth, anomaly, confidences, strict=True)
         self._pictures += [self._picture(fold, *picture) for picture in maps]
 
@@ -219,7 +215,7 @@ class OpenSetMetrics:
     ) -> _Picture:
         shrunk = _shrunk(score, anomaly, self.shrink)
         grouped_scores = group_scores(score, predicted, truth, confidence, self.num_classes)
-        return _Picture(fold, grouped_scores, scores_of(1, *shrunk), scores_of(0, *shrunk))
+        return _Picture(fold, grouped_scores, scores_of(1, *shrunk), sort_blocks(scores_of(0, *shrunk)))
 
     def _threshold(self, fold: str) -> tuple[float, str | None]:
         """δ of one fold from all others together, or NaN and why there is none."""
@@ -227,7 +223,8 @@ class OpenSetMetrics:
         if not others:
             return float("nan"), "there is no other fold to take a threshold from"
         anomalous = np.concatenate([picture.anomalous for picture in others])
-        points = count_split(anomalous, grouped([picture.known for picture in others], anomalous.size))
+        known = (block for picture in others for block in picture.known)
+        points = count_split(anomalous, known, presorted=True)
         undefined = points.undefined and f"no threshold from the other folds: {points.undefined}"
         return fpr(points, self.fpr_rule, self.tpr)[1], undefined
 
@@ -259,12 +256,12 @@ def bootstrap_open_set(result: OpenSetResult, weights: Floats) -> dict[str, Floa
 
 @dataclass(frozen=True, eq=False)
 class _Picture:
-    """What is kept of a picture: full-size scores, and shrunk ones of both kinds of pixel."""
+    """What is kept of a picture: full-size scores and shrunk ones, the known in sorted blocks."""
 
     fold: str
     scores: GroupedScores
     anomalous: FloatArray
-    known: FloatArray
+    known: list[FloatArray]
 
 
 def _fold_result(matrices: NDArray[np.int64], threshold: float, undefined: str | None) -> FoldResult:
@@ -309,12 +306,14 @@ def _stacked(matrices: Sequence[NDArray[np.int64]], size: int) -> NDArray[np.int
     return np.array(matrices, np.int64).reshape(-1, size, size)
 
 
-def _shrunk(score: FloatArray, truth: NDArray[Any], scale: float) -> tuple[FloatArray, NDArray[np.uint8]]:
+def _shrunk(score: FloatArray, truth: NDArray[Any], scale: float) -> tuple[FloatArray, NDArray[Any]]:
     """Shrink one score map [H, W] bilinearly and its truth to the nearest pixel."""
-    # torch.tensor copies, so that read-only and reversed arrays serve too.
-    maps = torch.tensor(score)[None, None]
+    if scale == 1:  # an infinite score would become NaN beside the weight 0
+        return score, truth
+    # PyTorch takes no read-only and no reversed array, but copies of both.
+    maps = torch.from_numpy(widened(score).copy())[None, None]
     small = F.interpolate(maps, scale_factor=scale, mode="bilinear", align_corners=False, antialias=False)
-    kinds = torch.tensor(truth.astype(np.uint8))[None, None]
+    kinds = torch.from_numpy(truth.astype(np.uint8, order="C"))[None, None]
     nearest = F.interpolate(kinds, scale_factor=scale, mode="nearest")
     return small[0, 0].numpy(), nearest[0, 0].numpy()
 

@@ -16,16 +16,8 @@ from scipy import ndimage, sparse
 from oddscape.component_sizes import ComponentSizes
 from oddscape.errors import OddscapeError
 from oddscape.labels import IGNORED
-from oddscape.metrics.arrays import (
-    FloatArray,
-    Maps,
-    as_maps,
-    as_score_maps,
-    require_same_shape,
-    require_truth,
-)
+from oddscape.metrics.arrays import FloatArray, Floats, Maps, as_scored_maps
 from oddscape.metrics.ratios import ratio
-from oddscape.metrics.score_sketch import Floats
 
 LEVELS: NDArray[np.float64] = np.linspace(0.25, 0.75, 11)
 """The τ at which components count as found; 25, 50 and 75 % are the indices 0, 5 and 10."""
@@ -112,7 +104,7 @@ class ComponentMetrics:
     """Accumulates score maps and gives the figures of SegmentMeIfYouCan's component metric.
 
     Args:
-        threshold: δ*, from :class:`oddscape.metrics.smiyc_pixel.SmiycPixelMetrics` on the same split; pixels
+        threshold: δ*, from :class:`oddscape.metrics.smiyc.SmiycPixelMetrics` on the same split; pixels
             with s > δ* are predicted.
         sizes: the smallest components that count.
 
@@ -138,9 +130,7 @@ class ComponentMetrics:
             OddscapeError: shapes differ, truth holds another value, or a counted score is NaN. Then nothing
                 has been added.
         """
-        score, truth = as_score_maps(score), as_maps(truth, "truth")
-        require_same_shape(score=score, truth=truth)
-        require_truth(truth)
+        score, truth = as_scored_maps(score, truth)
         # A 64-bit scalar makes the comparison one of float64; a Python float would be rounded to float32.
         threshold = np.float64(self.threshold)
         for maps in zip(score, truth, strict=True):

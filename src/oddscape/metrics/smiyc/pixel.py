@@ -13,22 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddscape.errors import OddscapeError
-from oddscape.metrics.arrays import (
-    FloatArray,
-    Maps,
-    as_maps,
-    as_score_maps,
-    require_same_shape,
-    require_truth,
-    scores_of,
-)
-from oddscape.metrics.curves import Curve
-from oddscape.metrics.selection import PartlySorted, fully_sorted, partly_sorted
+from oddscape.metrics.arrays import FloatArray, Maps, as_scored_maps, scores_of
+from oddscape.metrics.operating_points import why_undefined
+from oddscape.metrics.smiyc.selection import PartlySorted, fully_sorted, partly_sorted
 
 QUANTILES = 384
 """At most so many quantiles of each kind of pixel are bin edges."""
-
-CURVE_POINTS = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +49,6 @@ class SmiycPixelResult:
         positives: anomalous pixels counted.
         negatives: known pixels counted.
         undefined: why the figures are NaN; None where they are numbers.
-        roc_curve: evenly thinned to at most 500 points; none where undefined.
-        precision_recall_curve: evenly thinned to at most 500 points; none where undefined.
     """
 
     average_precision: float
@@ -71,8 +59,6 @@ class SmiycPixelResult:
     positives: int
     negatives: int
     undefined: str | None
-    roc_curve: Curve
-    precision_recall_curve: Curve
 
 
 class SmiycPixelMetrics:
@@ -98,9 +84,7 @@ class SmiycPixelMetrics:
             OddscapeError: shapes differ, truth holds another value, or a counted score is NaN or infinite.
                 Then nothing has been added.
         """
-        score, truth = as_score_maps(score), as_maps(truth, "truth")
-        require_same_shape(score=score, truth=truth)
-        require_truth(truth)
+        score, truth = as_scored_maps(score, truth)
         pictures = [(scores_of(1, *maps), scores_of(0, *maps)) for maps in zip(score, truth, strict=True)]
         self.pictures += [count_quantile_bins(*picture) for picture in pictures]
 
@@ -161,16 +145,15 @@ def _figures(
     thresholds: NDArray[np.float64], true: NDArray[np.int64], false: NDArray[np.int64]
 ) -> SmiycPixelResult:
     positives, negatives = int(true[-1]), int(false[-1])
-    undefined = _undefined(positives, negatives)
+    undefined = why_undefined(positives, negatives)
     if undefined:
-        empty, nan = Curve(np.empty(0), np.empty(0), np.empty(0)), float("nan")
-        return SmiycPixelResult(nan, nan, nan, nan, nan, positives, negatives, undefined, empty, empty)
+        nan = float("nan")
+        return SmiycPixelResult(nan, nan, nan, nan, nan, positives, negatives, undefined)
     recall, false_rate = true / positives, false / negatives
     predicted = true + false
     precision = np.divide(true, predicted, out=np.ones(len(true)), where=predicted > 0)
     f1 = 2 * true / (predicted + positives)
     best = int(np.argmax(f1))
-    kept = _thinned(true, false)
     return SmiycPixelResult(
         average_precision=float(np.sum(np.diff(recall) * precision[1:])),
         auroc=float(np.trapezoid(recall, false_rate)),
@@ -180,18 +163,7 @@ def _figures(
         positives=positives,
         negatives=negatives,
         undefined=None,
-        roc_curve=Curve(false_rate[kept], recall[kept], thresholds[kept]),
-        precision_recall_curve=Curve(recall[kept], precision[kept], thresholds[kept]),
     )
-
-
-def _undefined(positives: int, negatives: int) -> str | None:
-    if positives and negatives:
-        return None
-    if not positives and not negatives:
-        return "no pixel counts"
-    missing = "known" if positives else "anomalous"
-    return f"no {missing} pixel among the {positives + negatives} that count"
 
 
 def _require_finite(*kinds: FloatArray) -> None:
@@ -233,11 +205,3 @@ def _with_margins(quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
 def _counts(order: PartlySorted, count: int, edges: NDArray[np.float64]) -> NDArray[np.int64]:
     """How many scores lie in each bin; all of them lie between the outermost edges."""
     return np.diff(order.below(edges[1:-1]), prepend=0, append=count)
-
-
-def _thinned(true: NDArray[np.int64], false: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Indices of at most 500 points, half spread evenly over the recall, half over the FPR."""
-    spread = [
-        np.searchsorted(counts, np.linspace(0, counts[-1], CURVE_POINTS // 2)) for counts in (true, false)
-    ]
-    return np.unique(np.concatenate(spread))

@@ -16,7 +16,7 @@ j-th, P and N all in all.
 - F1 = 2TP / (TP + FP + all positives). At most that of S + p + P_j and F + N_j; at least that of S + P_j
   and F + n + N_j, and the very one at the end of the cell.
 - FPR at a recall: every operating point in a cell lies in one of the boxes S + P_j ≤ TP ≤ S + P_j + p,
-  F + N_j ≤ FP ≤ F + N_j + n with j = 0 … m; see :mod:`oddscape.metrics.certified_fpr`.
+  F + N_j ≤ FP ≤ F + N_j + n with j = 0 … m; see :mod:`oddscape.metrics.streaming.certified_fpr`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 
 from oddscape.interval import Interval
 from oddscape.metrics.operating_points import OperatingPoints
-from oddscape.metrics.score_cells import Cells
-from oddscape.metrics.value_counts import NO_VALUES, ValueCounts
+from oddscape.metrics.streaming.score_cells import Cells
+from oddscape.metrics.streaming.value_counts import NO_VALUES, ValueCounts
 
 ALONE, LIGHT = -1, 0
 _ROUNDING = 1e-12  # far above what the sums can be rounded by

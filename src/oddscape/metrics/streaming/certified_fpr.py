@@ -1,7 +1,7 @@
 """Bounds of the false-positive rate at a recall, by each rule, of a ranking with light pixels.
 
-Every operating point lies in a box (see :mod:`oddscape.metrics.certified`): the false positives are bounded
-by the boxes in which the rule's point may lie. A cell's end is an operating point that is known.
+Every operating point lies in a box (see :mod:`oddscape.metrics.streaming.certified`): the false positives
+are bounded by the boxes in which the rule's point may lie. A cell's end is an operating point that is known.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from oddscape.interval import Interval
-from oddscape.metrics.certified import LIGHT, Ranking
+from oddscape.metrics.streaming.certified import LIGHT, Ranking
 
 
 class _Box(NamedTuple):

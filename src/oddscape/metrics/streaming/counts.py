@@ -7,44 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from oddscape.errors import OddscapeError
 from oddscape.interval import Interval
-from oddscape.metrics.arrays import FloatArray, Maps, as_maps, require_same_shape, require_truth
-from oddscape.metrics.certified import Ranking, certified_areas, points_around, ranked
-from oddscape.metrics.certified_fpr import certified_fpr
+from oddscape.metrics.arrays import FloatArray, Maps, as_scored_maps
 from oddscape.metrics.fpr_rules import fpr, require_fpr_rule
-from oddscape.metrics.half_precision import HALF_VALUES, PATTERNS, half_histogram, points_of_counts
-from oddscape.metrics.heavy_values import HeavyValues, chunks, heavy_values
-from oddscape.metrics.operating_points import OperatingPoints, auroc, average_precision, best_f1
-from oddscape.metrics.score_cells import Cells, LinearCells, PatternCells, light_cells
-from oddscape.metrics.value_counts import NO_VALUES, ValueCounts, counted
+from oddscape.metrics.operating_points import OperatingPoints
+from oddscape.metrics.pixel_figures import Bounds, pixel_figures, without_width
+from oddscape.metrics.streaming.certified import Ranking, certified_areas, points_around, ranked
+from oddscape.metrics.streaming.certified_fpr import certified_fpr
+from oddscape.metrics.streaming.half_precision import HALF_VALUES, PATTERNS, half_histogram, points_of_counts
+from oddscape.metrics.streaming.heavy_values import HeavyValues, chunks, heavy_values
+from oddscape.metrics.streaming.score_cells import Cells, LinearCells, PatternCells, light_cells
+from oddscape.metrics.streaming.value_counts import NO_VALUES, ValueCounts, counted
 
 DEFAULT_MEMORY = 64 * 2**20
 _LEAST_MEMORY = 40 * 2**20
 _BYTES_PER_CELL = 64  # of the linear cells, with all that goes with one and the arrays of compute()
 _RECALL = 0.95
 _NO_CELLS = Cells(np.empty(0), np.empty(0), np.empty((2, 0), np.int64))
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Certified intervals: the figure of the very pixels lies in them; both ends NaN where undefined.
-
-    Args:
-        average_precision: of AP.
-        auroc: of the area under the ROC curve.
-        fpr95: of the false-positive rate at 95 % recall by the rule asked for.
-        best_f1: of the greatest F1.
-    """
-
-    average_precision: Interval
-    auroc: Interval
-    fpr95: Interval
-    best_f1: Interval
 
 
 @dataclass(frozen=True)
@@ -81,7 +63,7 @@ class StreamingCounts:
 
     float16 scores are counted by their very value. Of float32 and float64 scores the highest and the lowest
     32,768 distinct ones are counted by value too, and so are those that over a 1,024th of a picture's pixels
-    share (a saturated score); all others by cell, see :mod:`oddscape.metrics.score_cells`.
+    share (a saturated score); all others by cell, see :mod:`oddscape.metrics.streaming.score_cells`.
 
     Args:
         memory: bytes that the counts and the work on them may take, at least 40 MiB.
@@ -120,14 +102,15 @@ class StreamingCounts:
             OddscapeError: shapes differ, score has another type, truth holds another value, or a counted
                 score is NaN. Then nothing has been added.
         """
-        scores, truths = _pictures(score, truth)
-        if scores.dtype == np.float16:
-            self._half += half_histogram(scores, truths)
+        score, truth = as_scored_maps(_as_picture(score), _as_picture(truth))
+        if score.dtype == np.float16:
+            self.update_half(half_histogram(score, truth))
             return
+        pictures = [(s.reshape(-1), t.reshape(-1)) for s, t in zip(score, truth, strict=True)]
         # A list, so that a fault in the last picture is found before the first is added.
-        heavy = [heavy_values(*maps) for maps in zip(scores, truths, strict=True)]
-        for picture, kinds, values in zip(scores, truths, heavy, strict=True):
-            self._add_picture(picture, kinds, values)
+        heavy = [heavy_values(*picture) for picture in pictures]
+        for picture, values in zip(pictures, heavy, strict=True):
+            self._add_picture(*picture, values)
 
     def update_half(self, histogram: NDArray[np.int64]) -> None:
         """Add float16 pixels that are counted already, int64 [2, 65536] from ``half_histogram``."""
@@ -158,11 +141,11 @@ class StreamingCounts:
         """
         require_fpr_rule(fpr_rule)
         self._settle()
-        if not self._by_cell:
-            return _exact_result(self.operating_points(), fpr_rule)
         known, anomalous = self._totals()
-        if not known or not anomalous:
-            return _undefined(self.operating_points())
+        if not self._by_cell or not known or not anomalous:
+            points = self.operating_points()
+            figures = pixel_figures(points, fpr_rule)
+            return StreamingResult(*figures, undefined=points.undefined, bounds=without_width(figures))
         areas = certified_areas(self._rankings(), anomalous, known)
         rates = certified_fpr(self._rankings(), anomalous, known, fpr_rule, _RECALL)
         points = points_around(self._rankings(), anomalous, known, _RECALL)
@@ -275,21 +258,9 @@ def _nonempty(ranking: Ranking) -> Iterator[Ranking]:
         yield ranking
 
 
-def _pictures(score: Maps, truth: Maps) -> tuple[FloatArray, NDArray[Any]]:
-    """Give scores and truth as [N, pixels], checked but for NaN."""
-    if isinstance(score, Tensor):
-        # Of the 16-bit floats NumPy knows but one.
-        score = score.detach().float() if score.dtype == torch.bfloat16 else score.detach()
-        score = score.cpu().numpy()
-    scores, truths = (
-        as_maps(maps[None] if maps.ndim == 1 else maps, name)
-        for maps, name in ((np.asarray(score), "score"), (np.asarray(truth), "truth"))
-    )
-    if scores.dtype not in (np.float16, np.float32, np.float64):
-        raise OddscapeError(f"score is {scores.dtype}: expected float16, float32 or float64")
-    require_same_shape(score=scores, truth=truths)
-    require_truth(truths)
-    return scores.reshape(len(scores), -1), truths.reshape(len(truths), -1)
+def _as_picture(maps: Maps) -> Maps:
+    """Pixels [n] as a picture [1, n], maps as they are."""
+    return maps[None] if maps.ndim == 1 else maps
 
 
 def _surely_between(scores: FloatArray, low: float, high: float) -> NDArray[np.bool_]:
@@ -299,43 +270,6 @@ def _surely_between(scores: FloatArray, low: float, high: float) -> NDArray[np.b
     inner: NDArray[np.bool_] = scores > np.nextafter(bounds[0], np.inf)
     inner &= scores < np.nextafter(bounds[1], -np.inf)
     return inner
-
-
-def _exact_result(points: OperatingPoints, fpr_rule: str) -> StreamingResult:
-    """The figures of pixels whose scores are all known."""
-    if points.undefined:
-        return _undefined(points)
-    rate, threshold = fpr(points, fpr_rule, _RECALL)
-    f1, f1_threshold = best_f1(points)
-    areas = average_precision(points), auroc(points)
-    return StreamingResult(
-        *areas,
-        fpr95=rate,
-        threshold=threshold,
-        best_f1=f1,
-        best_f1_threshold=f1_threshold,
-        positives=points.positives,
-        negatives=points.negatives,
-        undefined=None,
-        bounds=Bounds(*[Interval(figure, figure) for figure in (*areas, rate, f1)]),
-    )
-
-
-def _undefined(points: OperatingPoints) -> StreamingResult:
-    nan = float("nan")
-    nothing = Interval(nan, nan)
-    return StreamingResult(
-        average_precision=nan,
-        auroc=nan,
-        fpr95=nan,
-        threshold=nan,
-        best_f1=nan,
-        best_f1_threshold=nan,
-        positives=points.positives,
-        negatives=points.negatives,
-        undefined=points.undefined,
-        bounds=Bounds(nothing, nothing, nothing, nothing),
-    )
 
 
 def _middle(interval: Interval) -> float:

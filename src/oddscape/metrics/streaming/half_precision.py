@@ -32,27 +32,19 @@ def half_histogram(score: NDArray[np.float16], truth: NDArray[Any]) -> NDArray[n
         int64 [2, 65536], known then anomalous pixels with each score in ``HALF_VALUES``.
 
     Raises:
-        OddscapeError: truth holds another value, or the score of a pixel that counts is NaN.
+        OddscapeError: the score of a pixel that counts is NaN.
     """
     patterns, truth = score.reshape(-1).view(np.uint16), truth.reshape(-1)
     counts = np.zeros((3, PATTERNS), np.int64)  # all pixels, anomalous, ignored
-    known = 0
     for start in range(0, patterns.size, _CHUNK):
         pattern, kind = patterns[start : start + _CHUNK], truth[start : start + _CHUNK]
-        known += int(np.count_nonzero(kind == 0))
         counts[0] += np.bincount(pattern, minlength=PATTERNS)
         for row, value in ((1, 1), (2, IGNORED)):
             # Nearly all pixels are known: to take the others away is quicker than to pick the known ones.
             chosen = kind == value
             if chosen.any():
                 counts[row] += np.bincount(pattern[chosen], minlength=PATTERNS)
-    return _by_kind(counts, known)
-
-
-def _by_kind(counts: NDArray[np.int64], known: int) -> NDArray[np.int64]:
     histogram = np.stack((counts[0] - counts[1] - counts[2], counts[1]))
-    if histogram[0].sum() != known:
-        raise OddscapeError(f"truth holds other values than 0 known, 1 anomaly, {IGNORED} ignored")
     histogram[:, 0] += histogram[:, _NEGATIVE_ZERO]
     histogram[:, _NEGATIVE_ZERO] = 0
     histogram = histogram[:, _RISING]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from oddscape.errors import OddscapeError
 from oddscape.labels import IGNORED
 from oddscape.metrics.arrays import FloatArray
-from oddscape.metrics.value_counts import NO_VALUES, ValueCounts, counted
+from oddscape.metrics.streaming.value_counts import NO_VALUES, ValueCounts, counted
 
 _CHUNK = 1 << 16  # pixels that are worked on at once, lest working memory grow with the picture
 _BUCKETS = 1 << 16
