@@ -198,7 +198,7 @@ def test_score_files_give_the_figures_of_the_network_that_wrote_them(
     assert read.pictures == run.pictures
     for name in ("pooled.average_precision", "smiyc.best_f1", "components.f1", "per_picture.auroc"):
         assert read.scores[0].figure(name) == pytest.approx(run.scores[0].figure(name), abs=2e-3)
-    assert (read.model, read.scores[0].score, read.scores[0].formula) == ("mine", "mine", "npy files")
+    assert (read.model, read.scores[0].score, read.scores[0].formula) == ("mine", "files", "npy files")
     assert (again.model, again.scores[0].saw_outliers) == ("theirs", True)
     assert infinite_as_text(again) == infinite_as_text(read)
 
@@ -208,6 +208,46 @@ def test_score_files_of_another_size_are_brought_to_the_labels_and_that_is_said(
         write_score(tmp_path / "scores", name, np.random.default_rng(0).random((16, 24), np.float32))
     results = evaluate_scores(tmp_path / "scores", PROTOCOLS["masks"], masks_folder)
     assert results.overrides == ["scores of 24×16 brought to the labels' size, bilinear"]
+
+
+def test_exchanged_rows_and_columns_are_refused(masks_folder, tmp_path):
+    for name in "abcd":
+        write_score(tmp_path / "scores", name, np.random.default_rng(0).random((48, 32), np.float32))
+    message = "a: rows and columns of the scores are exchanged: they are 32×48, the labels 48×32"
+    with pytest.raises(OddscapeError, match=message):
+        evaluate_scores(tmp_path / "scores", PROTOCOLS["masks"], masks_folder)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_bad_score_is_told_with_its_picture(masks_folder, tmp_path, with_components, bad):
+    scores = tmp_path / "scores"
+    scores.mkdir()
+    for name in "abcd":
+        score = np.random.default_rng(0).random((32, 48), np.float32)
+        score[5] = bad if name == "c" else 0
+        np.save(scores / f"{name}.npy", score)
+    with pytest.raises(OddscapeError, match=r"c\.npy: 48 of 1,536 scores are NaN|^c: score is infinite"):
+        evaluate_scores(scores, with_components, masks_folder)
+
+
+def test_a_networks_nan_is_told_with_its_picture(masks_folder, tiny_network):
+    class Broken(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = tiny_network(5)
+
+        def forward(self, image):
+            return self.net(image * torch.nan)
+
+    with pytest.raises(OddscapeError, match=r"^a: .*NaN"):
+        evaluate(Broken(), PROTOCOLS["masks"], masks_folder, ["energy"])
+
+
+def test_score_files_say_that_they_are(masks_folder, tmp_path, tiny_network):
+    for name in "abcd":
+        write_score(tmp_path / "mine", name, np.random.default_rng(0).random((32, 48), np.float32))
+    assert evaluate_scores(tmp_path / "mine", PROTOCOLS["masks"], masks_folder).source == "score files"
+    assert evaluate(tiny_network(5), PROTOCOLS["masks"], masks_folder, ["msp"]).source == "network"
 
 
 def test_pictures_without_a_score_file_are_named_first(masks_folder, tmp_path):

@@ -39,7 +39,7 @@ def test_fields_are_the_maps_that_are_there():
 
 def test_an_output_is_a_tree_of_tensors():
     out = output(outlier_logits=torch.zeros(2, 2, 6, 8))
-    doubled = pytree.tree_map(lambda maps: 2 * maps, out)
+    doubled = pytree.tree_map_only(torch.Tensor, lambda maps: 2 * maps, out)
     assert isinstance(doubled, DenseOutput)
     assert doubled.size == out.size
     torch.testing.assert_close(doubled.native.logits, 2 * out.native.logits)

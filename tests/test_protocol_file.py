@@ -73,6 +73,7 @@ def test_names_are_looked_up():
         ("fpr_rule = 'last'", r"fpr_rule = 'last': expected one of first_above, "),
         ("evaluation_size = 'big'", r"'big' is no size"),
         ("components = [500]", r"components = \[500\]: expected two sizes"),
+        ("components = [-5, 3]", r"components = \[-5, 3\]: expected two sizes"),
         ("title =", r"cannot read a protocol from .*car-park\.toml"),
     ],
 )
@@ -83,5 +84,5 @@ def test_what_is_wrong_is_said_in_one_line(toml, text, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(OddscapeError, match=r"cannot read a protocol from .*none\.toml"):
+    with pytest.raises(OddscapeError, match=r"cannot read a protocol from .*none\.toml: No such file"):
         read_protocol(tmp_path / "none.toml")

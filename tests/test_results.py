@@ -101,6 +101,14 @@ def test_a_missing_file_is_named(tmp_path):
         Results.load(tmp_path / "nowhere.json")
 
 
+def test_lists_of_numbers_have_a_line_each(results, tmp_path):
+    drawn = replace(results.scores[0], replicates={"pooled.auroc": [0.1, math.nan, 0.3]})
+    curly = replace(results, scores=[drawn], overrides=["[ {odd  \n names} ]", "[]"])
+    curly.save(tmp_path / "results.json")
+    assert '"pooled.auroc": [0.1,null,0.3]\n' in (tmp_path / "results.json").read_text()
+    assert Results.load(tmp_path / "results.json").overrides == curly.overrides
+
+
 def test_a_score_is_found_by_name(results):
     assert results.of("energy") is results.scores[1]
     with pytest.raises(OddscapeError, match=r"no score 'msp' in these results; there are \['max_logit'"):

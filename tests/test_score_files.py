@@ -394,7 +394,7 @@ def test_a_writer_says_once_what_the_folder_lost(tmp_path):
     writer.write("merged", 1000 + SCORE)
     writer.write("overflowed", np.full_like(SCORE, 1e6))
     assert writer.warning.startswith(
-        "2 of 3 score maps lose precision, the most in overflowed: float16 keeps"
+        "warning: 2 of 3 score maps lose precision, the most in overflowed: float16 keeps"
     )
     assert writer.warning.endswith("; infinite by overflow in 54 of the pixels")
     assert np.isinf(ScoreFolder(tmp_path).read("overflowed")).all()
@@ -429,6 +429,30 @@ def test_losses_are_as_counted_one_by_one(score, scale):
     else:
         found = (loss.distinct, loss.kept, loss.top_distinct, loss.top_merged, loss.overflowed)
         assert found == (distinct, kept, top, top_merged, overflowed)
+
+
+def test_scores_that_merge_with_their_neighbours_alone_are_a_note(tmp_path):
+    writer = ScoreWriter(tmp_path, "smiyc")
+    writer.write("fine", np.random.default_rng(0).random((400, 500), np.float32))
+    assert writer.losses["fine"].top_crowd < 0.1
+    assert writer.warning.startswith(
+        "note: float16 merges scores that lie close in 1 of 1 score maps; of the"
+    )
+    assert writer.warning.endswith("% at most share a value, too few for figures to feel it")
+
+
+def test_a_saturated_score_is_a_warning(tmp_path):
+    logit = np.random.default_rng(0).normal(0, 12, (400, 500))
+    writer = ScoreWriter(tmp_path, "smiyc")
+    writer.write("saturated", 1 / (1 + np.exp(-logit)))
+    assert writer.losses["saturated"].top_crowd == 1
+    assert writer.warning.startswith("warning: 1 of 1 score maps lose precision, the most in saturated: ")
+
+
+def test_the_crowd_is_counted_in_pixels_of_the_top():
+    score = np.zeros((20, 100), np.float64)
+    score[0, :20] = [*(1 + np.arange(12) / 1e6), *np.arange(2, 10)]  # 12 of the top 20 merge at 1
+    assert measure_loss(score, "float16").top_crowd == 0.6
 
 
 def test_a_loss_reads_well():

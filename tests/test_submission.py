@@ -98,7 +98,7 @@ def test_what_float16_merged_is_said_when_it_is_made(tmp_path):
     frames = [Frame(id, shift + SCORE) for id, shift in zip(IDS, (0, 1000, 1e6), strict=True)]
     said = make_submission("smiyc", tmp_path, frames, method="Mine", dataset="AnomalyTrack-all")
     assert said.startswith(
-        "3 of 3 score maps lose precision, the most in validation0002: float16 keeps 1 of "
+        "warning: 3 of 3 score maps lose precision, the most in validation0002: float16 keeps 1 of "
     )
 
 

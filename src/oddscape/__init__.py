@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from oddscape.outputs import DenseOutput, NativeMaps
     from oddscape.protocol_file import read_protocol
     from oddscape.protocols import PROTOCOLS, Protocol
-    from oddscape.report import write_report
+    from oddscape.report.page import write_report
     from oddscape.results import Results
     from oddscape.scenes import Scene
     from oddscape.scores import SCORES, Score
@@ -50,7 +50,7 @@ _HOMES = {
     "PROTOCOLS": "protocols",
     "Protocol": "protocols",
     "read_protocol": "protocol_file",
-    "write_report": "report",
+    "write_report": "report.page",
     "Results": "results",
     "Scene": "scenes",
     "SCORES": "scores",

@@ -16,7 +16,7 @@ from oddscape.advance import Advance, counted, scenes
 from oddscape.evaluation import evaluate
 from oddscape.examples import illustrate
 from oddscape.protocols import PROTOCOLS
-from oddscape.report import write_report
+from oddscape.report.page import write_report
 from oddscape.results import Results
 from oddscape.town import NegativeCounts, TownCounts, make_negatives, make_town
 from oddscape.training.config import TrainConfig

@@ -30,6 +30,8 @@ from oddscape.tally import SceneMaps, Tally
 
 # Training an outlier head changes the other outputs too, so every score of such a network saw outliers.
 _OUTLIER_HEAD = "outlier_logits"
+# What the score of score files is called: who made them stands where the network's name does.
+_FROM_FILES = "files"
 
 Progress = Callable[[Dataset], Iterable[Scene]]
 """Wraps the scenes of a data set to show how far the evaluation is."""
@@ -117,7 +119,8 @@ def evaluate_scores(
         progress: wraps the data set to show how far the evaluation is.
 
     Raises:
-        OddscapeError: a picture without a score file, before the first is read; a bad score file; bad data.
+        OddscapeError: a picture without a score file, before the first is read; a bad score file; one whose
+            rows and columns are exchanged; bad data.
     """
     folder = ScoreFolder(scores)
     resized: dict[str, None] = {}
@@ -125,15 +128,21 @@ def evaluate_scores(
     def look(scene: Scene, output_size: Size) -> SceneMaps:
         stored = folder.read(scene.name)
         height, width = stored.shape
+        if output_size == (width, height) != (height, width):
+            raise OddscapeError(
+                f"{scene.name}: rows and columns of the scores are exchanged: they are "
+                f"{format_size((height, width))}, the labels {format_size(output_size)}"
+            )
         if (height, width) != output_size:
             resized[f"scores of {format_size((height, width))} brought to the labels' size, bilinear"] = None
-        return SceneMaps({name: _resized(stored, output_size)})
+        return SceneMaps({_FROM_FILES: _resized(stored, output_size)})
 
     name = method or Path(scores).resolve().name
     job = _Job(protocol, Path(data), evaluation_size, reader or {}, engine, progress)
     folder.require(entry.name for entry in job.dataset.entries)
-    results = job.run(look, {name: ScoreSource(f"{folder.format} files", saw_outliers)})
-    return replace(results, model=name, weights="", overrides=[*results.overrides, *resized])
+    results = job.run(look, {_FROM_FILES: ScoreSource(f"{folder.format} files", saw_outliers)})
+    said = [*results.overrides, *resized]
+    return replace(results, model=name, weights="", overrides=said, source="score files")
 
 
 Look = Callable[[Scene, Size], SceneMaps]
@@ -168,7 +177,11 @@ class _Job:
             if truth.anomaly is None:
                 raise OddscapeError(f"scene {scene.name!r} has no anomaly truth: it cannot be evaluated")
             height, width = truth.anomaly.shape
-            tally.add(scene, truth, look(scene, (height, width)))
+            maps = look(scene, (height, width))
+            try:
+                tally.add(scene, truth, maps)
+            except OddscapeError as error:
+                raise OddscapeError(f"{scene.name}: {error}") from error
         results = tally.results(overrides)
         return replace(results, seconds=time.perf_counter() - started, environment=environment())
 

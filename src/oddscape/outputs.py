@@ -113,12 +113,14 @@ class DenseOutput:
 torch.export.register_dataclass(NativeMaps, serialized_type_name="oddscape.NativeMaps")
 
 
-def _flatten(out: DenseOutput) -> tuple[list[NativeMaps], tuple[tuple[int, int], bool]]:
-    return [out.native], (out.size, out.align_corners)
+# The size is a child, not context, so that an export with dynamic sizes fills it in.
+def _flatten(out: DenseOutput) -> tuple[list[Any], bool]:
+    return [out.native, *out.size], out.align_corners
 
 
-def _unflatten(children: Iterable[Any], context: Any) -> DenseOutput:
-    return DenseOutput(*children, *context)
+def _unflatten(children: Iterable[Any], align_corners: Any) -> DenseOutput:
+    native, height, width = children
+    return DenseOutput(native, (height, width), align_corners)
 
 
 pytree.register_pytree_node(DenseOutput, _flatten, _unflatten, serialized_type_name="oddscape.DenseOutput")

@@ -54,7 +54,8 @@ def read_protocol(path: Path) -> Protocol:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise OddscapeError(f"cannot read a protocol from {path}: {error}") from None
+        said = getattr(error, "strerror", None) or error
+        raise OddscapeError(f"cannot read a protocol from {path}: {said}") from None
     if unknown := sorted(content.keys() - {*_READER, *_RULES}):
         raise OddscapeError(f"{path}: unknown key {', '.join(unknown)}; known: {', '.join(_RULES + _READER)}")
     try:
@@ -105,6 +106,8 @@ def _one_of(content: dict[str, Any], key: str, allowed: tuple[str, ...], otherwi
 def _components(value: Any) -> ComponentSizes | None:
     if value is None:
         return None
-    if not (isinstance(value, list) and len(value) == 2 and all(type(item) is int for item in value)):
+    if not (
+        isinstance(value, list) and len(value) == 2 and all(type(item) is int and item >= 0 for item in value)
+    ):
         raise OddscapeError(f"components = {value!r}: expected two sizes in pixels, as in [500, 100]")
     return ComponentSizes(*value)

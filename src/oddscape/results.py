@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from cattrs import Converter, transform_error
 
@@ -267,6 +268,7 @@ class Results:
         unit: what a unit is, ``"picture"`` or ``"recording"``.
         engine: ``"exact"`` or ``"streaming"``.
         fingerprint: SHA-256 over names, pictures and truth as read, in order.
+        source: what was evaluated, a network or score files of any program.
     """
 
     protocol: Protocol
@@ -290,6 +292,7 @@ class Results:
     unit: str = "picture"
     engine: str = "exact"
     fingerprint: str = ""
+    source: Literal["network", "score files"] = "network"
 
     @property
     def anomaly_share(self) -> float:
@@ -309,7 +312,7 @@ class Results:
         """Write the results as JSON; undefined figures become null."""
         document = {"format": "oddscape results", "version": FORMAT_VERSION, **_CONVERTER.unstructure(self)}
         with written_atomically(Path(path)) as partial:
-            partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+            partial.write_text(_json(document), encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -335,6 +338,13 @@ class Results:
             raise OddscapeError(
                 f"{path} is no whole Oddscape results file: {transform_error(error)[0]}"
             ) from None
+
+
+def _json(document: dict[str, Any]) -> str:
+    """JSON, indented but for the innermost lists of numbers, which get a line each."""
+    text = json.dumps(document, indent=1, allow_nan=False)
+    # No text of the document holds a line break, so that what is found between brackets is a list.
+    return re.sub(r"\[\n[^\[\]{}\"]*\]", lambda found: re.sub(r"\s+", "", found[0]), text) + "\n"
 
 
 def _null_unless_finite(value: float) -> float | None:

@@ -62,7 +62,8 @@ class Tally:
         if space is not None and num_classes not in (None, space.num_classes):
             raise OddscapeError(
                 f"the network knows {num_classes} classes, {space.name!r} has {space.num_classes}: "
-                f"{', '.join(space.classes)}"
+                f"{', '.join(space.classes)}; its scores alone can be evaluated: "
+                "oddscape predict --scores-to, then evaluate --scores-from"
             )
         known = space.num_classes if space is not None and num_classes is not None else None
         self.protocol, self.engine, self.space = protocol, engine, space

@@ -407,10 +407,13 @@ def test_a_missing_mask_is_one_line(evaluation_fails, masks_folder):
 def test_classes_that_do_not_fit_are_one_line(evaluation_fails, streethazards_folder):
     line = evaluation_fails(protocol="streethazards-13", data=streethazards_folder)
     assert "the network knows 12 classes, 'streethazards-13' has 13" in line
+    assert (
+        "its scores alone can be evaluated: oddscape predict --scores-to, then evaluate --scores-from" in line
+    )
 
 
 def test_a_full_disk_after_an_evaluation_is_one_line(run, masks_folder, weights, out, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)

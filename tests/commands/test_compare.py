@@ -138,6 +138,17 @@ def test_published_figures_have_a_table_of_their_own(file, printed):
     assert "not measured here" in text
 
 
+def test_published_figures_of_a_protocol_are_shown_once(file, printed):
+    run = results("one", 0.4)
+    files = file("a.json", run), file("b.json", replace(run, overrides=["evaluation size 2×1"]))
+    assert printed(*files, published=True).count("PUBLISHED figures near roadanomaly21") == 1
+
+
+def test_a_file_given_twice_is_refused(file, fails):
+    path = file("a.json", results("one", 0.4))
+    assert fails(path, path) == f"oddscape: {path} is given twice\n"
+
+
 def test_where_nothing_is_published_a_line_says_so(file, printed):
     text = printed(file("a.json", results("one", 0.4, protocol="town")), published=True)
     assert "no published figures near protocol town" in text

@@ -1,5 +1,8 @@
 """Scores that ``oddscape predict`` writes for others to evaluate."""
 
+import errno
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -111,6 +114,43 @@ def test_a_picture_that_does_not_decode_has_no_score_and_the_others_have(predict
     assert (status, printed) == (1, f"3 of 4 pictures: {tmp_path / 'scores'}\n")
     assert "b.png: does not decode" in err
     assert ScoreFolder(tmp_path / "scores").names == ("a", "c", "d")
+
+
+def test_of_many_bad_pictures_some_are_named(predict, masks_folder, tmp_path):
+    for picture in (masks_folder / "images").iterdir():
+        picture.write_bytes(b"no picture")
+    status, printed, err = predict("--scores-to", tmp_path / "scores")
+    assert (status, printed) == (1, f"0 of 4 pictures: {tmp_path / 'scores'}\n")
+    assert err.endswith("; and 1 more\n")
+
+
+def test_a_full_disk_ends_it_with_the_first_picture_and_nothing_half_written(predict, tmp_path, monkeypatch):
+    asked = []
+
+    def full(path, _content):
+        asked.append(path)
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    status, _, err = predict("--scores-to", tmp_path / "scores")
+    assert (status, err) == (1, f"oddscape: cannot write {tmp_path}/scores/a.npy: No space left on device\n")
+    assert len(asked) == 1
+    assert list((tmp_path / "scores").iterdir()) == []
+
+
+def test_ctrl_c_leaves_whole_files_alone(predict, tmp_path, monkeypatch):
+    write_bytes = Path.write_bytes
+
+    def interrupted(path, content):
+        write_bytes(path, content[:10] if "b.npy" in path.name else content)
+        if "b.npy" in path.name:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_bytes", interrupted)
+    status, _, err = predict("--scores-to", tmp_path / "scores")
+    assert (status, err) == (130, "oddscape: interrupted\n")
+    assert [path.name for path in (tmp_path / "scores").iterdir()] == ["a.npy"]
 
 
 def test_a_network_that_computes_nan_is_one_line_and_no_file(tmp_path, capsys):

@@ -57,10 +57,11 @@ def test_all_missing_and_broken_files_are_collected(folder, save):
         ["labels_masks", "e.png"],
     ]
     assert "the mask is 3x3, but its picture is 3x2" in report.broken[1]
-    assert report.problems[0].startswith(
-        "2 files are missing: put them there or get the set again; the first: "
+    assert report.problems[:2] == (
+        "2 files are missing: put what is missing there, or get the set again",
+        "4 files are unusable: mend what is listed, or get it again",
     )
-    assert report.problems[1].startswith("4 files are unusable: get them again or mend them; the first: ")
+    assert (report.pictures, report.with_truth) == (7, 5)
     assert report.sizes == {(2, 3): 5, (1, 4): 1}
 
 
@@ -85,7 +86,8 @@ def test_masks_that_say_255_for_an_anomaly_are_found_out(folder, save):
         save(f"labels_masks/{name}.png", (TRUTH == 1).astype(np.uint8) * 255)
     report = check("masks", folder)
     assert report.problems == (
-        "no pixel is anomalous, so AP and AUROC are undefined: masks must say 1 where an anomaly is",
+        "no pixel is anomalous, so AP and AUROC are undefined: masks must say 1 where an anomaly is, "
+        "and 255 counts nowhere",
     )
     assert report.anomalous_share == 0
     assert report.never_seen == (1,)
@@ -149,7 +151,7 @@ def test_negatives_have_segments(save, tmp_path):
         LabelCount(value, "segment", "", pixels) for value, pixels in ((0, 2), (3, 3), (150, 1))
     )
     save("annotations/training/a.png", np.full((2, 3), 151, np.uint8))
-    assert "unknown label value 151" in check("ade20k", tmp_path).problems[-1]
+    assert "unknown label value 151" in check("ade20k", tmp_path).broken[-1]
 
 
 def test_known_classes_are_named_and_no_anomaly_is_no_problem_of_training_pictures(save, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 
 from oddscape import fetch
 from oddscape.commands import data as commands
-from oddscape.data import download
+from oddscape.data import DATASETS, download
 from oddscape.data.sources import SOURCES, Archive, Source
 from oddscape.errors import OddscapeError
 from oddscape.fetch import RemoteFile
@@ -173,6 +173,12 @@ def test_an_unknown_name_lists_the_names(tmp_path):
         OddscapeError, match=r"no source of a data set 'nowhere'; there are ade20k, .*streethazards"
     ):
         download.get("nowhere", tmp_path)
+
+
+def test_every_data_set_says_how_it_is_got(tmp_path):
+    for name in DATASETS.keys() - SOURCES.keys():
+        with pytest.raises(OddscapeError, match=f"^{name} is not fetched: "):
+            download.get(name, tmp_path)
 
 
 @pytest.mark.parametrize("name", [name for name, source in SOURCES.items() if source.by_hand])

@@ -46,6 +46,7 @@ def test_a_pattern_without_a_group_names_the_recording_whole(car_park):
         ({"masks": "other/{}.png"}, r"summer_2\.jpg: no label file summer_2\.png in .*other \(and 2 more"),
         ({"known": "3,x"}, r"known = '3,x': expected values of 0 to 255"),
         ({"anomaly": "256"}, r"anomaly = '256': expected values of 0 to 255"),
+        ({"ignored": "3"}, r"label value 3 is given twice among known, anomaly and ignored"),
         ({"recording": "("}, r"recording = '\(' is no regular expression"),
         ({"recording": "^w"}, r"summer_2\.jpg: no recording '\^w' in its name"),
     ],
@@ -53,6 +54,13 @@ def test_a_pattern_without_a_group_names_the_recording_whole(car_park):
 def test_what_is_wrong_is_named(car_park, changed, message):
     with pytest.raises(OddscapeError, match=message):
         oddscape.data.open("folder", car_park, **OPTIONS | changed)
+
+
+def test_pictures_of_one_name_are_refused(car_park):
+    (car_park / "pictures/b").mkdir()
+    (car_park / "pictures/b/summer_2.jpg").write_bytes((car_park / "pictures/a/summer_2.jpg").read_bytes())
+    with pytest.raises(OddscapeError, match=r"2 pictures of '\*\*/\*\.jpg' in .* are called 'summer_2'"):
+        folder(car_park, **OPTIONS)
 
 
 def test_an_unknown_value_names_the_mask(car_park):

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from oddscape.errors import OddscapeError
 from oddscape.published import PublishedRow, published_under
-from oddscape.report import difference_tables, published_tables, sections
+from oddscape.report.comparison import difference_tables, published_tables
+from oddscape.report.sections import sections
 
 
 def printed(blocks, styles: bool = False, width: int = 80) -> str:

@@ -3,8 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from oddscape.report import curves, sections
+from oddscape.report import curves
 from oddscape.report.curves import UNIT
+from oddscape.report.sections import sections
 
 
 def curve_points(svg: str) -> list[tuple[float, float]]:

@@ -5,9 +5,9 @@ import pytest
 
 from oddscape.errors import OddscapeError
 from oddscape.interval import Interval
-from oddscape.report import find_baseline, sections
 from oddscape.report.columns import Column
-from oddscape.report.differences import Difference, difference, paired_groups, require_pairs
+from oddscape.report.differences import Difference, difference, find_baseline, paired_groups, require_pairs
+from oddscape.report.sections import sections
 
 AP = Column("AP", "pooled.average_precision")
 

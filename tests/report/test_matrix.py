@@ -2,8 +2,8 @@ import math
 import re
 from dataclasses import replace
 
-from oddscape.report import sections
 from oddscape.report.matrix import best_open_set, confusion_matrix, matrix_figures
+from oddscape.report.sections import sections
 
 
 def test_cells_say_the_share_of_the_row():

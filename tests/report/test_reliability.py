@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from oddscape.report import sections
 from oddscape.report.curves import UNIT
 from oddscape.report.reliability import closed_reliability, open_reliability
+from oddscape.report.sections import sections
 
 
 @pytest.mark.parametrize("draw", [closed_reliability, open_reliability])

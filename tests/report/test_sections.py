@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from oddscape.protocols import PROTOCOLS
-from oddscape.report import sections
+from oddscape.report.sections import sections
 
 
 def test_networks_under_one_protocol_share_a_section(closed_set, densehybrid):

@@ -8,7 +8,7 @@ from rich.console import Console
 from oddscape.errors import OddscapeError
 from oddscape.interval import Interval
 from oddscape.protocols import PROTOCOLS
-from oddscape.report import results_tables
+from oddscape.report.table import results_tables
 from oddscape.results import CalibrationFigures, Figures
 
 
@@ -203,7 +203,22 @@ def test_a_constant_score_is_said_to_be_one(one_row):
     constant = replace(run, scores=[replace(run.scores[0], distinct_scores=1)])
     text = printed([constant])
     assert "! net · msp: a constant score: every counted pixel has the same" in text
+    assert "flipped sign?" not in text
     assert rows_of(text, "msp")[0][1:3] == ["msp", "!"]
+
+
+def test_of_score_files_the_inference_size_and_open_set_are_not_known(closed_set):
+    files = replace(closed_set, source="score files", inference_size=None)
+    files = replace(files, scores=[replace(files.scores[0], open_set=None)])
+    text = " ".join(printed([files]).split())
+    assert "inference size: ?" in text
+    assert "! no open-mIoU of closed-set: score files name no classes" in text
+
+
+def test_where_nothing_can_be_drawn_no_bootstrap_is_told(one_row):
+    text = " ".join(printed([replace(one_row(0.5), units=1)]).split())
+    assert "! no interval: 1 picture cannot be resampled" in text
+    assert "bootstrap over" not in text
 
 
 @pytest.mark.parametrize(("distinct", "warns"), [(1, True), (256, True), (257, False)])

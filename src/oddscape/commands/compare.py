@@ -16,7 +16,6 @@ from oddscape.errors import OddscapeError
 from oddscape.published import published_under
 from oddscape.report.comparison import difference_tables, published_tables
 from oddscape.report.differences import find_baseline
-from oddscape.report.page import Comparison, write_report
 from oddscape.report.sections import Section, sections
 from oddscape.report.table import results_tables
 from oddscape.results import Results
@@ -46,10 +45,12 @@ def compare(
     """
     if not files:
         raise OddscapeError("give one or more results files, as `oddscape evaluate --out FILE` writes them")
+    if twice := [file for file, count in Counter(file.resolve() for file in files).items() if count > 1]:
+        raise OddscapeError(f"{twice[0]} is given twice")
     runs = _named(files, [Results.load(file) for file in files])
     parts = sections(runs)
     _require_baseline(parts, baseline)
-    shown = [_shown(part, baseline, published) for part in parts]
+    shown = [_shown(part, baseline, published and _is_first_of_its_protocol(part, parts)) for part in parts]
     console = Console()
     if len(parts) > 1:
         console.print(Text(_apart(parts), style="bold yellow"), soft_wrap=True)
@@ -57,6 +58,8 @@ def compare(
         console.print(*block, sep="\n")
         console.print()
     if report is not None:
+        from oddscape.report.page import Comparison, write_report
+
         page = write_report(report, runs, [], Comparison(baseline, published))
         console.print(f"report: {page}", soft_wrap=True)
 
@@ -86,6 +89,10 @@ def _apart(parts: Sequence[Section]) -> str:
         for index, part in enumerate(parts, 1)
     )
     return f"{len(parts)} parts that must not be compared, for protocol, overrides or data differ: {titles}"
+
+
+def _is_first_of_its_protocol(part: Section, parts: Sequence[Section]) -> bool:
+    return part is next(other for other in parts if other.protocol.name == part.protocol.name)
 
 
 def _shown(part: Section, baseline: str | None, published: bool) -> list[Block]:

@@ -99,7 +99,7 @@ def check(name: str, directory: Path, *, reader: tuple[str, ...] = ()) -> None:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     if report.problems:
         count = "1 problem" if len(report.problems) == 1 else f"{len(report.problems)} problems"
-        raise OddscapeError(f"{name} in {directory}: {count}; {report.problems[0]}")
+        raise OddscapeError(f"{name} in {directory}: {count}")
 
 
 def _overview(report: CheckReport) -> Table:

@@ -74,7 +74,7 @@ def _stage(title: str) -> Iterator[Advance]:
 
 
 def _tell(result: DemoResult, out: Path, console: Console, *, full: bool) -> None:
-    from oddscape.report import results_tables
+    from oddscape.report.table import results_tables
 
     for table in results_tables(result.results):
         console.print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -74,9 +75,12 @@ def evaluate(
     }
     net = None
     if scores_from is None:
+        if method:
+            raise OddscapeError("--method names what made the files of --scores-from, which is not given")
         net, results = _run_network(network, score, size, rules)
     else:
-        _refuse_network(network, size)
+        _refuse_network(network, score, size)
+        network.limit_threads()
         results = _read_scores(scores_from, method, rules)
     _show(results, out)
     if report is not None:
@@ -104,15 +108,16 @@ def _read_scores(folder: Path, method: str, rules: dict[str, Any]) -> Results:
         return evaluate_scores(folder, method=method, progress=scenes(advance), **rules)
 
 
-def _refuse_network(network: NetworkOptions, size: SizeOption) -> None:
-    if network != NetworkOptions() or size is not None:
+def _refuse_network(network: NetworkOptions, score: tuple[str, ...], size: SizeOption) -> None:
+    # Threads may be told for anything that computes.
+    if replace(network, threads=None) != NetworkOptions() or size is not None or score != ("all",):
         raise OddscapeError(
-            "--scores-from takes no network: leave out --model, --weights, --size and the like"
+            "--scores-from takes no network: leave out --model, --weights, --score, --size and the like"
         )
 
 
 def _show(results: Results, out: Path | None) -> None:
-    from oddscape.report import results_tables
+    from oddscape.report.table import results_tables
 
     console = Console()
     for table in results_tables([results]):
@@ -124,7 +129,7 @@ def _show(results: Results, out: Path | None) -> None:
 
 def _write_report(folder: Path, results: Results, net: nn.Module | None, data: Path, shown: int) -> None:
     from oddscape.examples import illustrate
-    from oddscape.report import write_report
+    from oddscape.report.page import write_report
 
     pictures = [] if net is None else illustrate(net, results, data, count=shown)
     Console().print(f"report: {write_report(folder, [results], pictures)}", soft_wrap=True)

@@ -70,12 +70,9 @@ class NetworkOptions:
 
     def load(self) -> tuple[nn.Module, str]:
         """Make the network, load its weights, and return it with its name."""
-        import torch
-
         from oddscape.models import checkpoint_metadata, create_model, load_checkpoint
 
-        if self.threads:
-            torch.set_num_threads(self.threads)
+        self.limit_threads()
         if self.weights is None:
             raise OddscapeError("--weights FILE is needed: a network without trained weights says nothing")
         known = checkpoint_metadata(self.weights)
@@ -89,6 +86,13 @@ class NetworkOptions:
         net = create_model(name, classes, **options | ({"void": True} if self.void else {}))
         load_checkpoint(net, self.weights)
         return net.to(self._device()), name
+
+    def limit_threads(self) -> None:
+        """Let a CPU compute with as many threads as asked for, if asked."""
+        import torch
+
+        if self.threads:
+            torch.set_num_threads(self.threads)
 
     def _device(self) -> torch.device:
         import torch

@@ -14,9 +14,10 @@ from oddscape.commands.progress import progress_bar
 from oddscape.errors import OddscapeError
 
 if TYPE_CHECKING:
-    from oddscape.detector import Prediction
+    from oddscape.detector import Detector, Prediction
     from oddscape.score_files import ScoreWriter
 
+_SHOWN = 3  # so many pictures that failed are named
 _PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 
@@ -64,20 +65,29 @@ def predict(
     from oddscape.detector import Detector
 
     detector = Detector(net, score, threshold, size=size)
-    failures = []
+    failures: list[str] = []
     with progress_bar("predicting") as advance:
         for done, file in enumerate(files):
-            try:
-                _write(detector.predict(file), file, out, writer)
-            except OddscapeError as error:
-                failures.append(str(error))
+            # A bad picture costs itself alone; a disk that refuses ends it all, as does a network of NaN.
+            prediction = _predict(detector, file, failures)
+            if prediction is not None:
+                _write(prediction, file, out, writer)
             advance(done + 1, len(files))
     where = " and ".join(str(folder) for folder in (out, scores_to) if folder is not None)
     Console().print(f"{len(files) - len(failures)} of {len(files)} pictures: {where}", soft_wrap=True)
     if writer is not None and writer.warning:
-        Console(stderr=True).print(f"warning: {writer.warning}", soft_wrap=True)
+        Console(stderr=True).print(writer.warning, soft_wrap=True, highlight=False, markup=False)
     if failures:
-        raise OddscapeError("; ".join(failures))
+        more = f"; and {len(failures) - _SHOWN} more" if failures[_SHOWN:] else ""
+        raise OddscapeError("; ".join(failures[:_SHOWN]) + more)
+
+
+def _predict(detector: Detector, file: Path, failures: list[str]) -> Prediction | None:
+    try:
+        return detector.predict(file)
+    except OddscapeError as error:
+        failures.append(str(error))
+        return None
 
 
 def _check_folders(out: Path | None, scores_to: Path | None) -> None:

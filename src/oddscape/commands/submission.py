@@ -80,7 +80,7 @@ def make(
         frames = _scored(detector, files, advance)
         warning = make_submission(kind, folder, frames, method=method, dataset=dataset)
     if warning:
-        Console(stderr=True).print(f"warning: {warning}", soft_wrap=True)
+        Console(stderr=True).print(warning, soft_wrap=True, highlight=False, markup=False)
     _print(here, check_submission(here, kind, pictures))
 
 

@@ -80,7 +80,7 @@ class CheckReport:
         directory: its folder.
         packaging: which of the layouts in use was found, and the version where the set has several.
         pictures: how many there should be, by the folder.
-        with_truth: how many of them have, or should have, a label file.
+        with_truth: how many of them have a label file.
         expected: how many pictures the set is known to have; None where nobody has said.
         folds: number of pictures by fold; no entry where the set has no folds.
         sequences: number of recordings named, 0 where none is: then each picture is a unit of its own.
@@ -142,8 +142,8 @@ def check(
     expected = _expected_pictures(name, options)
     problems = (
         *_number_problem(len(dataset), expected),
-        *_file_problems("missing", missing, "put them there or get the set again"),
-        *_file_problems("unusable", broken, "get them again or mend them"),
+        *_file_problems("missing", missing, "put what is missing there, or get the set again"),
+        *_file_problems("unusable", broken, "mend what is listed, or get it again"),
         *_unknown_values(dataset, looks),
         *_no_anomaly(dataset, labels),
     )
@@ -152,7 +152,7 @@ def check(
         directory=Path(directory),
         packaging=dataset.packaging,
         pictures=len(dataset),
-        with_truth=sum(entry.truth is not None for entry in dataset.entries),
+        with_truth=sum(entry.truth is not None and entry.truth.is_file() for entry in dataset.entries),
         expected=expected,
         folds=Counter(entry.fold for entry in dataset.entries if entry.fold),
         sequences=len({entry.sequence for entry in dataset.entries} - {""}),
@@ -242,7 +242,7 @@ def _number_problem(pictures: int, expected: int | None) -> list[str]:
 
 def _file_problems(kind: str, lines: Sequence[str], remedy: str) -> list[str]:
     files = "1 file is" if len(lines) == 1 else f"{len(lines)} files are"
-    return [f"{files} {kind}: {remedy}; the first: {lines[0]}"] if lines else []
+    return [f"{files} {kind}: {remedy}"] if lines else []
 
 
 def _unknown_values(dataset: Dataset, looks: Sequence[_Look]) -> list[str]:
@@ -266,7 +266,8 @@ def _no_anomaly(dataset: Dataset, labels: Sequence[LabelCount]) -> list[str]:
     # A set that names classes may well be for training; one of masks alone is there for its anomalies.
     if dataset.label_space or dataset.encoding is None or not labels or "anomaly" in meanings:
         return []
+    ignored = f", and {IGNORED} counts nowhere" if "ignored" in meanings else ""
     return [
         f"no pixel is anomalous, so AP and AUROC are undefined: masks must say "
-        f"{spans(sorted(dataset.encoding.anomalies))} where an anomaly is"
+        f"{spans(sorted(dataset.encoding.anomalies))} where an anomaly is{ignored}"
     ]

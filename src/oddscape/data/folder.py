@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from oddscape.data.dataset import Dataset, Entry, anomaly_dataset
@@ -35,7 +36,8 @@ def folder(
             recording that the picture was taken from.
 
     Raises:
-        OddscapeError: no folder, no picture, or an option that cannot be read.
+        OddscapeError: no folder, no picture, two of one name, an option that cannot be read, or a value of
+            masks that is given twice.
     """
     found = (
         path
@@ -45,17 +47,24 @@ def folder(
     pictures = sorted(found, key=natural_order)
     if not pictures:
         raise OddscapeError(f"no picture {images!r} in {directory}")
+    for name, count in Counter(path.stem for path in pictures).items():
+        if count > 1:
+            raise OddscapeError(f"{count} pictures of {images!r} in {directory} are called {name!r}")
     if "{}" not in masks:
         raise OddscapeError(f"masks = {masks!r}: expected {{}} for the picture's name, as in labels/{{}}.png")
     entries = tuple(
         Entry(path.stem, path, directory / masks.format(path.stem), sequence=sequence)
         for path, sequence in zip(pictures, _recordings(pictures, recording), strict=True)
     )
+    values = {
+        name: _values(name, text)
+        for name, text in (("known", known), ("anomaly", anomaly), ("ignored", ignored))
+    }
+    for value, count in Counter(value for meant in values.values() for value in meant).items():
+        if count > 1:
+            raise OddscapeError(f"label value {value} is given twice among known, anomaly and ignored")
     encoding = mask_values(
-        "folder",
-        known=_values("known", known),
-        anomalies=_values("anomaly", anomaly),
-        ignored=_values("ignored", ignored),
+        "folder", known=values["known"], anomalies=values["anomaly"], ignored=values["ignored"]
     )
     return anomaly_dataset("folder", encoding, entries, f"{images} with {masks}")
 

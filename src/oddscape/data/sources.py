@@ -50,10 +50,19 @@ def source_of(name: str) -> Source:
     Raises:
         OddscapeError: nobody has told for this name.
     """
+    if name in _NEEDS_NONE:
+        raise OddscapeError(f"{name} is not fetched: {_NEEDS_NONE[name]}")
     if name not in SOURCES:
         raise OddscapeError(f"no source of a data set {name!r}; there are {', '.join(SOURCES)}")
     return SOURCES[name]
 
+
+_NEEDS_NONE = {
+    "streethazards-13": "it is another reading of streethazards: oddscape data get streethazards",
+    "town": "oddscape town make DIR renders it",
+    "masks": "it is a folder of your own, images beside labels_masks",
+    "folder": "it is a folder of your own",
+}
 
 _STREETHAZARDS_PAGE = "https://github.com/hendrycks/anomaly-seg"
 _LOST_AND_FOUND_PAGE = "http://wwwlehre.dhbw-stuttgart.de/~sgehrig/lostAndFoundDataset/index.html"
@@ -235,6 +244,13 @@ _CITYSCAPES = Source(
     "gtFine_trainvaltest.zip there, and unpack both, so that {directory} holds leftImg8bit and gtFine",
 )
 
+_IDD_LITE = Source(
+    "IDD-Lite: 1403 training and 204 validation pictures of Indian roads, 320×227",
+    "research, after registration",
+    by_hand="register at https://idd.insaan.iiit.ac.in, download IDD Lite there and unpack it, so that "
+    "{directory} holds leftImg8bit and gtFine",
+)
+
 _BDD_ANOMALY = Source(
     "BDD-Anomaly: BDD100K's segmentation with trains, motorcycles and bicycles held out as anomalies",
     "research and education, BDD100K's own, after registration",
@@ -250,6 +266,7 @@ SOURCES: dict[str, Source] = {
     "coco-outlines": _COCO_OUTLINES,
     "fishyscapes-lost-and-found": _FISHYSCAPES_LOST_AND_FOUND,
     "fishyscapes-static": _FISHYSCAPES_STATIC,
+    "idd-lite": _IDD_LITE,
     "lost-and-found": _LOST_AND_FOUND,
     "roadanomaly": _ROADANOMALY,
     "roadanomaly21": _ROADANOMALY21,

@@ -33,6 +33,8 @@ def chance_caution(row: Row) -> str:
     A random score has AUROC 0.5 and, over all pixels, an AP equal to the share of anomalous pixels. A tenth
     above that share still counts as chance.
     """
+    if _is_constant(row):
+        return ""  # ties_caution says what is the matter
     share, pooled, mean = row.run.anomaly_share, row.result.pooled, row.result.per_picture
     found = []
     if pooled.average_precision < share + 0.1 * min(share, 1 - share):
@@ -49,7 +51,7 @@ def ties_caution(row: Row) -> str:
     distinct = row.result.distinct_scores
     if _is_constant(row):
         return "a constant score: every counted pixel has the same"
-    if distinct <= FEW_SCORES:
+    if 0 < distinct <= FEW_SCORES:
         return f"few different scores ({distinct} seen): pixels that tie cannot be told apart"
     return ""
 
@@ -104,18 +106,26 @@ def cautions(row: Row, columns: Sequence[Column]) -> list[str]:
 def section_cautions(section: Section) -> list[str]:
     """All that a reader must know of the whole section: few units, classes never seen, sizes not known."""
     run = section.runs[0]
-    known = [_few_units(run), _unseen(run), _without_sizes(section)]
+    known = [_few_units(run), _unseen(run), _without_sizes(section), _without_classes(section)]
     return [*filter(None, known)]
 
 
 def _few_units(run: Results) -> str:
-    return few_units(run.units, run.unit) if run.units else ""
+    drawn = run.units and run.known_pixels and run.anomalous_pixels
+    return few_units(run.units, run.unit) if drawn else ""
 
 
 def _without_sizes(section: Section) -> str:
     rows = [row for row in section.rows if row.run.engine == "streaming" and not row.result.sizes]
     models = ", ".join(dict.fromkeys(row.model for row in rows))
     return f"no figures by size of {models}: the streaming engine keeps no scores" if models else ""
+
+
+def _without_classes(section: Section) -> str:
+    runs = zip(section.models, section.runs, strict=True)
+    models = ", ".join(model for model, run in runs if run.source == "score files")
+    wanted = section.protocol.open_set and models
+    return f"no open-mIoU of {models}: score files name no classes" if wanted else ""
 
 
 def _unseen(run: Results) -> str:

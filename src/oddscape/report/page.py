@@ -28,7 +28,7 @@ from oddscape.report.reliability import closed_reliability, open_reliability
 from oddscape.report.sections import Row, Section, sections
 from oddscape.report.wording import (
     AGGREGATIONS,
-    PICTURES_OWN,
+    inference_size_words,
     interval_words,
     number,
     percent,
@@ -223,6 +223,7 @@ def _template_environment() -> Environment:
         "size_range": size_range_words,
         "interval": interval_words,
         "saw": saw_words,
+        "inference_size": inference_size_words,
         "rgb": _rgb,
     }
     environment.globals |= {
@@ -243,7 +244,6 @@ def _template_environment() -> Environment:
         "robust_range": robust_range,
         "threshold_place": _threshold_place,
         "isnan": math.isnan,
-        "pictures_own": PICTURES_OWN,
         "anomaly_colour": ANOMALY_COLOUR,
         "unknown_colour": UNKNOWN_COLOUR,
         "hatch": HATCH,

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from oddscape.interval import Interval
 from oddscape.protocols import Aggregation, Protocol
 from oddscape.report.sections import Section
+from oddscape.results import Results
 from oddscape.sizes import Size, format_size
 
 UNDEFINED = "–"
-PICTURES_OWN = "the pictures' own"
+_PICTURES_OWN = "the pictures' own"
 
 AGGREGATIONS: dict[Aggregation, str] = {
     "pooled": "pooled over all pixels",
@@ -77,6 +78,11 @@ def size_words(size: Size | None, otherwise: str) -> str:
     return otherwise if size is None else format_size(size)
 
 
+def inference_size_words(run: Results) -> str:
+    """The size at which the network saw the pictures; of score files nobody knows it."""
+    return "?" if run.source == "score files" else size_words(run.inference_size, _PICTURES_OWN)
+
+
 def saw_words(saw_outliers: bool | None) -> str:
     """Whether outlier data was seen: yes, no, or a question mark where nobody knows."""
     return "?" if saw_outliers is None else "yes" if saw_outliers else "no"
@@ -136,7 +142,7 @@ def protocol_facts(section: Section) -> Facts:
     ]
     if any(result.mistakes is not None for run in section.runs for result in run.scores):
         facts.append(("cFPR and eFPR", "at each picture's own threshold for 95 % of its anomalous pixels"))
-    if run.units:
+    if run.units > 1:
         facts.append(("95 % intervals", f"bootstrap over {units_words(run.units, run.unit)}"))
     return [*facts, *(("override", override) for override in section.overrides)]
 
@@ -157,7 +163,7 @@ def _engine_facts(section: Section) -> Facts:
 
 
 def _inference_sizes(section: Section) -> str:
-    sizes = [size_words(run.inference_size, PICTURES_OWN) for run in section.runs]
+    sizes = [inference_size_words(run) for run in section.runs]
     if len(set(sizes)) == 1:
         return sizes[0]
     return ", ".join(f"{model} {size}" for model, size in zip(section.models, sizes, strict=True))

@@ -13,6 +13,7 @@ from oddscape.score_files.png16 import to_levels
 
 _TOP = 0.99  # anomalies are rare: the top of the scores decides AP and FPR95
 _FEW = 32
+_CROWD = 0.1  # so large a share of the top at one value is a step that AP and FPR95 feel
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class PrecisionLoss:
         top_distinct: number of distinct scores among the top 1 % of pixels.
         top_merged: how many of these share their stored value with another distinct score.
         overflowed: number of pixels whose finite score becomes infinite.
+        top_crowd: the largest share of the top 1 % of pixels that the cast brings to one value.
     """
 
     dtype: str
@@ -34,9 +36,15 @@ class PrecisionLoss:
     top_distinct: int
     top_merged: int
     overflowed: int
+    top_crowd: float
+
+    @property
+    def matters(self) -> bool:
+        """Whether figures can feel it; scores that merge with their neighbours alone change none."""
+        return self.overflowed > 0 or self.top_crowd > _CROWD
 
     def __str__(self) -> str:
-        name = "a 16-bit PNG" if self.dtype == "uint16" else self.dtype
+        name = _type_words(self.dtype)
         lost = 100 * (1 - self.kept / self.distinct)
         parts = [
             f"{name} keeps {self.kept:,} of {self.distinct:,} distinct scores ({lost:.1f} % lost)",
@@ -67,9 +75,11 @@ def measure_loss(score: NDArray[np.floating], dtype: str) -> PrecisionLoss | Non
     if not overflowed and not alike.any():
         return None
     merged = np.concatenate([[False], alike]) | np.concatenate([alike, [False]])
-    top = merged[np.searchsorted(values, _top_pixels(ordered)[0]) :]
+    first_top = int(np.searchsorted(values, _top_pixels(ordered)[0]))
+    top = merged[first_top:]
     kept = len(values) - int(alike.sum())
-    return PrecisionLoss(dtype, len(values), kept, len(top), int(top.sum()), overflowed)
+    crowd = _crowd(stored[first_top:], pixels[first_top:])
+    return PrecisionLoss(dtype, len(values), kept, len(top), int(top.sum()), overflowed, crowd)
 
 
 def precision_loss(score: NDArray[np.floating], dtype: str) -> str:
@@ -79,12 +89,18 @@ def precision_loss(score: NDArray[np.floating], dtype: str) -> str:
 
 
 def summarise_losses(losses: Mapping[str, PrecisionLoss | None]) -> str:
-    """One line for a whole folder: how many score maps lost something, and the worst; ``""`` for none."""
+    """One line for a whole folder: a warning where figures feel the loss, else a note; ``""`` for none."""
     lossy = {name: loss for name, loss in losses.items() if loss}
     if not lossy:
         return ""
-    worst = max(lossy, key=lambda name: (lossy[name].overflowed, lossy[name].top_merged, name))
-    return f"{len(lossy)} of {len(losses)} score maps lose precision, the most in {worst}: {lossy[worst]}"
+    worst = max(lossy, key=lambda name: (lossy[name].overflowed, lossy[name].top_crowd, name))
+    loss, maps = lossy[worst], f"{len(lossy)} of {len(losses)} score maps"
+    if loss.matters:
+        return f"warning: {maps} lose precision, the most in {worst}: {loss}"
+    return (
+        f"note: {_type_words(loss.dtype)} merges scores that lie close in {maps}; of the top 1 % of pixels, "
+        f"{100 * loss.top_crowd:.1f} % at most share a value, too few for figures to feel it"
+    )
 
 
 def saturation(score: NDArray[np.floating]) -> str:
@@ -102,6 +118,17 @@ def saturation(score: NDArray[np.floating]) -> str:
 
 def _top_pixels(ordered: NDArray[Any]) -> NDArray[Any]:
     return ordered[int(_TOP * ordered.size) :]
+
+
+def _crowd(stored: NDArray[Any], pixels: NDArray[np.int64]) -> float:
+    """The largest share of pixels at one stored value that stands for several; both ascending by score."""
+    first = np.flatnonzero(np.concatenate([[True], stored[1:] != stored[:-1]]))
+    at_one_value, distinct = np.add.reduceat(pixels, first), np.diff(first, append=stored.size)
+    return float(np.max(at_one_value, where=distinct > 1, initial=0) / pixels.sum())
+
+
+def _type_words(dtype: str) -> str:
+    return "a 16-bit PNG" if dtype == "uint16" else dtype
 
 
 def _stored(values: NDArray[np.floating], dtype: str) -> NDArray[Any]:

@@ -40,7 +40,7 @@ class ScoreWriter:
 
     @property
     def warning(self) -> str:
-        """One line on the precision lost so far; ``""`` where none is."""
+        """One line, ``"warning: …"`` or ``"note: …"``, on the precision lost so far; ``""`` where none is."""
         return summarise_losses(self.losses)
 
 
