@@ -292,14 +292,23 @@ def test_every_pooled_figure_has_an_interval_and_its_replicates(streethazards_fo
     names = {
         *("pooled.average_precision", "pooled.auroc", "pooled.fpr95", "pooled.best_f1"),
         *("per_picture.average_precision", "per_picture.auroc", "per_picture.fpr95"),
-        *("open_set.open_miou", "open_set.anomaly_iou", "open_set.gap", "mistakes.cfpr", "mistakes.efpr"),
+        *(
+            "open_set.open_miou",
+            "open_set.anomaly_iou",
+            "open_set.gap",
+            "open_set.calibration.error",
+            "mistakes.cfpr",
+            "mistakes.efpr",
+        ),
     }
     assert set(result.intervals) == set(result.replicates) == names
     for name in names:
         low, high = result.intervals[name]
         assert low <= result.figure(name) <= high
         assert len(result.replicates[name]) == 1000
-    assert found.closed_interval.low <= found.closed_miou <= found.closed_interval.high
+    low, high = found.intervals["closed_miou"]
+    assert low <= found.closed_miou <= high
+    assert set(found.intervals) == set(found.replicates) == {"closed_miou", "calibration.error"}
     assert (found.units, found.unit) == (8, "picture")
 
 

@@ -236,9 +236,10 @@ class ScoreResult:
 
     def figure(self, name: str) -> float:
         """A figure by its name, as in ``"pooled.fpr95"``; NaN where this result has no such part."""
-        part, _, figure = name.partition(".")
-        holder = getattr(self, part)
-        return math.nan if holder is None else float(getattr(holder, figure))
+        found: Any = self
+        for part in name.split("."):
+            found = None if found is None else getattr(found, part)
+        return math.nan if found is None else float(found)
 
 
 @dataclass(frozen=True)
@@ -263,7 +264,8 @@ class Results:
         environment: versions and machine.
         closed_matrix: known pixels by class (row) and prediction (column); empty without class labels.
         calibration: of the closed-set posterior over the known pixels; None without class labels.
-        closed_interval: 95 % bootstrap interval of ``closed_miou``.
+        intervals: 95 % bootstrap intervals of ``"closed_miou"`` and ``"calibration.error"``.
+        replicates: those figures in every bootstrap replicate, as in ``ScoreResult``.
         units: number of recordings that the bootstrap draws, of pictures where the set names no recordings.
         unit: what a unit is, ``"picture"`` or ``"recording"``.
         engine: ``"exact"`` or ``"streaming"``.
@@ -287,7 +289,8 @@ class Results:
     environment: dict[str, str] = field(default_factory=dict)
     closed_matrix: list[list[int]] = field(default_factory=list)
     calibration: CalibrationFigures | None = None
-    closed_interval: Interval | None = None
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    replicates: dict[str, list[float]] = field(default_factory=dict)
     units: int = 0
     unit: str = "picture"
     engine: str = "exact"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -24,7 +25,8 @@ from oddscape.metrics import (
     SmiycPixelResult,
     figures_by_size,
 )
-from oddscape.metrics.bootstrap import bootstrap_means, bootstrap_scores
+from oddscape.metrics.bootstrap import bootstrap_means, bootstrap_scores, bootstrap_sums
+from oddscape.metrics.calibration import expected_calibration_error
 from oddscape.metrics.open_set import bootstrap_open_set
 from oddscape.metrics.smiyc import bootstrap_components
 from oddscape.protocols import Protocol
@@ -145,9 +147,9 @@ class ScoreTally:
             sizes=self._by_size(pixels, anomaly_sizes),
             mistakes=None if mistakes is None else _mistake_figures(mistakes),
             distinct_scores=min(len(self._distinct), _MOST_DISTINCT),
-            intervals={name: interval(values) for name, values in replicates.items() if values.size},
+            intervals=intervals_of(replicates),
             certified=_certified(pixels) if self.pixels.engine == "streaming" else {},
-            replicates={name: np.round(values, 5).tolist() for name, values in replicates.items()},
+            replicates=rounded(replicates),
         )
 
     def _count_distinct(self, score: NDArray[np.floating]) -> None:
@@ -172,6 +174,16 @@ class ScoreTally:
             return []
         found = figures_by_size(pixels.points, scores, anomaly_sizes, pixels.threshold)
         return [SizeFigures(**asdict(figures)) for figures in found]
+
+
+def intervals_of(replicates: Mapping[str, Floats]) -> dict[str, Interval]:
+    """The 95 % interval of each figure, from its replicates."""
+    return {name: interval(values) for name, values in replicates.items() if values.size}
+
+
+def rounded(replicates: Mapping[str, Floats]) -> dict[str, list[float]]:
+    """Replicates as results hold them: five digits are far finer than what they scatter by."""
+    return {name: np.round(values, 5).tolist() for name, values in replicates.items()}
 
 
 def calibration_figures(result: CalibrationResult) -> CalibrationFigures:
@@ -216,7 +228,11 @@ def _smiyc_replicates(
 
 def _open_set_replicates(open_set: OpenSetResult, weights: Floats) -> dict[str, Floats]:
     found = bootstrap_open_set(open_set, weights)
-    return {name: found[name] for name in ("open_miou", "anomaly_iou", "gap")}
+    replicates = {name: found[name] for name in ("open_miou", "anomaly_iou", "gap")}
+    if open_set.calibration is not None and len(open_set.calibration.each) == weights.shape[1]:
+        each = open_set.calibration.each
+        replicates["calibration.error"] = bootstrap_sums(each, weights, expected_calibration_error)
+    return replicates
 
 
 def _mistake_replicates(mistakes: MistakesResult, weights: Floats) -> dict[str, Floats]:

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddscape.errors import OddscapeError
-from oddscape.interval import Interval, interval
 from oddscape.labels import IGNORED, LabelSpace
 from oddscape.metrics import CalibrationMetrics, ConfusionMatrix, component_sizes
 from oddscape.metrics.bootstrap import bootstrap_sums, resample
+from oddscape.metrics.calibration import expected_calibration_error
 from oddscape.metrics.semantic import intersection_over_union, means_defined
 from oddscape.protocols import Protocol
 from oddscape.results import CalibrationFigures, Results
 from oddscape.scenes import Scene
-from oddscape.score_tally import ScoreSource, ScoreTally, calibration_figures
+from oddscape.score_tally import ScoreSource, ScoreTally, calibration_figures, intervals_of, rounded
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +95,7 @@ class Tally:
         weights = resample(units)
         sizes = np.concatenate([np.empty(0, np.int64), *(picture.anomaly_sizes for picture in pictures)])
         closed = None if self._closed is None else self._closed.matrix.compute()
+        closed_replicates = {} if self._closed is None else self._closed.replicates(weights)
         classes = self.space.classes if self.space is not None and closed is not None else ()
         return Results(
             protocol=self.protocol,
@@ -111,7 +112,8 @@ class Tally:
             class_iou={} if closed is None else dict(zip(classes, closed.class_iou.tolist(), strict=True)),
             closed_matrix=[] if closed is None else closed.matrix.tolist(),
             calibration=None if self._closed is None else self._closed.calibration_figures(),
-            closed_interval=None if self._closed is None else self._closed.interval(weights),
+            intervals=intervals_of(closed_replicates),
+            replicates=rounded(closed_replicates),
             units=len(set(units)),
             unit="recording" if recordings else "picture",
             engine=self.engine,
@@ -148,11 +150,17 @@ class _ClosedSet:
     def calibration_figures(self) -> CalibrationFigures:
         return calibration_figures(self.calibration.compute())
 
-    def interval(self, weights: NDArray[np.float64]) -> Interval:
+    def replicates(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         matrices = np.array(self.each).reshape(-1, self.num_classes, self.num_classes)
-        return interval(
-            bootstrap_sums(matrices, weights, lambda m: means_defined(intersection_over_union(m)))
-        )
+        found = {
+            "closed_miou": bootstrap_sums(
+                matrices, weights, lambda sums: means_defined(intersection_over_union(sums))
+            )
+        }
+        counts = self.calibration.compute().each
+        if len(counts) == len(matrices):
+            found["calibration.error"] = bootstrap_sums(counts, weights, expected_calibration_error)
+        return found
 
 
 @dataclass(frozen=True, eq=False)

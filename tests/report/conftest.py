@@ -162,7 +162,7 @@ def track() -> Results:
         run("erfnet", everything, protocol="roadanomaly21"),
         calibration=CalibrationFigures(0.0432, 0.8, 0.84, bins),
         closed_matrix=[[75, 5], [0, 0]],
-        closed_interval=Interval(0.55, 0.63),
+        intervals={"closed_miou": Interval(0.55, 0.63)},
         units=10,
         fingerprint="ab" * 32,
     )

@@ -11,6 +11,7 @@ from oddscape.interval import Interval
 from oddscape.protocols import Aggregation
 from oddscape.report.sections import Row
 from oddscape.report.wording import AGGREGATIONS, certified_words, interval_words, percent
+from oddscape.results import Results, ScoreResult
 
 _OF_THE_RUN = ("closed_miou", "calibration")
 _FROM_CLASS_LABELS = ("closed_miou", "calibration", "mistakes")
@@ -52,8 +53,7 @@ class Column:
 
     def interval(self, row: Row) -> Interval | None:
         """Its 95 % bootstrap interval, where there is one."""
-        of_run = self.figure == "closed_miou"
-        found = row.run.closed_interval if of_run else row.result.intervals.get(self.figure)
+        found = self._holder(row).intervals.get(self.figure)
         return None if found is None or math.isnan(found.width) else found
 
     def certified(self, row: Row) -> Interval | None:
@@ -63,7 +63,7 @@ class Column:
 
     def replicates(self, row: Row) -> list[float]:
         """The figure in every bootstrap replicate; none where nobody drew any."""
-        return row.result.replicates.get(self.figure, [])
+        return self._holder(row).replicates.get(self.figure, [])
 
     def concerns(self, row: Row) -> bool:
         """Whether the row has this figure, or says why not."""
@@ -93,8 +93,11 @@ class Column:
         found = self.certified(row)
         return "" if found is None else certified_words(found)
 
+    def _holder(self, row: Row) -> Results | ScoreResult:
+        return row.run if self.figure.startswith(_OF_THE_RUN) else row.result
+
     def _look(self, row: Row, name: str) -> Any:
-        found: Any = row.run if self.figure.startswith(_OF_THE_RUN) else row.result
+        found: Any = self._holder(row)
         for part in name.split("."):
             found = None if found is None else getattr(found, part)
         return found
