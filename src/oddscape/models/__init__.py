@@ -11,8 +11,11 @@ from torch import nn
 
 from oddscape.errors import OddscapeError
 from oddscape.models.checkpoints import checkpoint_metadata, load_checkpoint, save_checkpoint
+from oddscape.models.deeplab import DeepLabWRN38
 from oddscape.models.dicnet import DiCNet
 from oddscape.models.erfnet import ERFNet
+from oddscape.models.ladder_densenet import LadderDenseNet
+from oddscape.models.pspnet import PSPNet, dicnet
 from oddscape.models.small_ladder import STUDENT_WIDTHS, LadderFeatures, SmallLadder
 from oddscape.outputs import DenseOutput
 
@@ -33,6 +36,12 @@ def dicnet_small_ladder(num_classes: int) -> DiCNet:
 
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
+    "ldn121": LadderDenseNet,
+    "densehybrid_ldn121": partial(LadderDenseNet, outlier_head=True),
+    "wrn38": DeepLabWRN38,
+    "densehybrid_wrn38": partial(DeepLabWRN38, outlier_head=True),
+    "pspnet": PSPNet,
+    "dicnet": dicnet,
     "erfnet": ERFNet,
     "small_ladder": SmallLadder,
     "densehybrid_small_ladder": partial(SmallLadder, outlier_head=True),
