@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -12,6 +13,10 @@ from PIL import Image
 from torch import nn
 
 from oddscape.outputs import DenseOutput, NativeMaps
+
+# How long an example takes is no property of the code.
+hypothesis.settings.register_profile("oddscape", deadline=None)
+hypothesis.settings.load_profile("oddscape")
 
 SHARED = Path(__file__).parents[2] / "shared"
 

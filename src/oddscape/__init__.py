@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from oddscape.examples import illustrate
     from oddscape.labels import LabelSpace
     from oddscape.models import MODELS, DiCNet, create_model, load_checkpoint, save_checkpoint
+    from oddscape.models.adapters import wrap
+    from oddscape.models.outlier_head import with_outlier_head
+    from oddscape.multi_scale import MultiScaleFlip
     from oddscape.outputs import DenseOutput, NativeMaps
     from oddscape.protocol_file import read_protocol
     from oddscape.protocols import PROTOCOLS, Protocol
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from oddscape.training.config import TrainConfig
     from oddscape.training.loop import train
     from oddscape.training.losses import LOSSES
+    from oddscape.windows import SlidingWindows
 
 # Where each public name lives. They are imported when first asked for, so that the command line answers
 # without waiting for torch.
@@ -45,6 +49,9 @@ _HOMES = {
     "create_model": "models",
     "load_checkpoint": "models",
     "save_checkpoint": "models",
+    "wrap": "models.adapters",
+    "with_outlier_head": "models.outlier_head",
+    "MultiScaleFlip": "multi_scale",
     "DenseOutput": "outputs",
     "NativeMaps": "outputs",
     "PROTOCOLS": "protocols",
@@ -58,6 +65,7 @@ _HOMES = {
     "make_town": "town",
     "train": "training.loop",
     "TrainConfig": "training.config",
+    "SlidingWindows": "windows",
 }
 
 __all__ = [
@@ -70,6 +78,7 @@ __all__ = [
     "Detector",
     "DiCNet",
     "LabelSpace",
+    "MultiScaleFlip",
     "NativeMaps",
     "OddscapeError",
     "Prediction",
@@ -77,6 +86,7 @@ __all__ = [
     "Results",
     "Scene",
     "Score",
+    "SlidingWindows",
     "TrainConfig",
     "__version__",
     "create_model",
@@ -90,6 +100,8 @@ __all__ = [
     "read_protocol",
     "save_checkpoint",
     "train",
+    "with_outlier_head",
+    "wrap",
     "write_report",
 ]
 

@@ -353,7 +353,7 @@ def evaluation_fails(fails, masks_folder, weights, out):
         ({"protocol": "mask"}, "unknown protocol 'mask'; known: roadanomaly21, "),
         ({"score": "enegry"}, "unknown score 'enegry'; known: msp, max_logit"),
         ({"score": "dicnet"}, "score 'dicnet' needs student_features"),
-        ({"model": "ernet"}, "unknown model 'ernet'; known: erfnet"),
+        ({"model": "ernet"}, "unknown model 'ernet'; known: ldn121"),
         ({"model": "erfnet"}, "does not fit ERFNet: weights"),
         ({"num_classes": 11}, "does not fit SmallLadder: weights"),
         ({"weights": "nowhere.pth"}, "nowhere.pth"),

@@ -1,0 +1,171 @@
+"""Networks of any origin as networks of this library: whatever they return becomes a ``DenseOutput``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from oddscape.errors import OddscapeError
+from oddscape.models.layers import recorded, recorded_maps
+from oddscape.outputs import DenseOutput, NativeMaps
+
+LogitsIn = str | int | Callable[[Any], Tensor]
+"""Where logits are in what a network returns: a key or attribute, a position, or a function of it."""
+
+_USUAL_KEYS = ("logits", "out")  # transformers, torchvision
+
+
+class WrappedNetwork(nn.Module):
+    """A network of any origin whose output is a ``DenseOutput``; made by :func:`wrap`.
+
+    Its weights are those of the network, beginning with ``net.``.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        net: nn.Module,
+        *,
+        logits: LogitsIn | None,
+        features: str | None,
+        normalise: tuple[Sequence[float], Sequence[float]] | None,
+        known: Sequence[int] | None,
+        void: int | None,
+        align_corners: bool,
+    ) -> None:
+        super().__init__()
+        self.net, self.where, self.layer = net, logits, features
+        self.known, self.void, self.align_corners = known, void, align_corners
+        mean, std = normalise or ((0.0,) * 3, (1.0,) * 3)
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor) -> DenseOutput:
+        """Segment pictures float [N, 3, H, W] in [0, 1]."""
+        returned, features = self._run((image - self.mean) / self.std)
+        logits, void = self._split(self._logits_in(returned))
+        maps = NativeMaps(logits, void_logits=void, features=features)
+        return DenseOutput(maps, (image.shape[-2], image.shape[-1]), self.align_corners)
+
+    def _run(self, image: Tensor) -> tuple[Any, Tensor | None]:
+        if self.layer is None:
+            return self.net(image), None
+        with recorded(self.net, self.layer) as given:
+            returned = self.net(image)
+        return returned, recorded_maps(given, self.net, self.layer)
+
+    def _logits_in(self, returned: Any) -> Tensor:
+        logits = _pick(returned, self.where)
+        if not isinstance(logits, Tensor) or logits.ndim != 4:
+            raise OddscapeError(
+                f"{_name(self.net)} gives {_described(returned)}, in which no logits [N, K, h, w] are found; "
+                f"say where: wrap(…, logits=key, position or function)"
+            )
+        return logits
+
+    def _split(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
+        outputs = logits.shape[1]
+        known = [i for i in range(outputs) if i != self.void] if self.known is None else list(self.known)
+        void = [] if self.void is None else [self.void]
+        if not known or not all(0 <= index < outputs for index in known + void):
+            raise OddscapeError(
+                f"{_name(self.net)} has {outputs} outputs, 0 … {outputs - 1}; known classes are to be "
+                f"{known}, void {self.void}"
+            )
+        chosen = logits if known == list(range(outputs)) else logits[:, known]
+        return chosen, logits[:, void] if void else None
+
+
+def wrap(
+    net: nn.Module | Callable[[Tensor], Any],
+    *,
+    logits: LogitsIn | None = None,
+    features: str | None = None,
+    normalise: tuple[Sequence[float], Sequence[float]] | None = None,
+    num_classes: int | None = None,
+    keep: Sequence[int] | None = None,
+    void: int | None = None,
+    align_corners: bool = False,
+) -> WrappedNetwork:
+    """Make any network that maps pictures to logits one that every score, metric and command works on.
+
+    Args:
+        net: a module or function from pictures [N, 3, H, W] to logits [N, K, h, w] at any resolution; or to a
+            mapping, sequence or object that holds them.
+        logits: where they are: a key or attribute, a position, or a function of what the network returns.
+            None: the tensor itself, the entry ``"logits"`` or ``"out"``, or the first of a sequence.
+        features: dotted name of the layer whose maps [N, C, h, w] are the output's ``features``, such as the
+            one that the classifier reads; what a following layer does to them in place is done before.
+        normalise: mean and standard deviation of each colour channel, R, G, B in [0, 1], that the network
+            wants subtracted and divided by. None: it takes pictures in [0, 1].
+        num_classes: the first so many outputs are the known classes. None: all but ``void``.
+        keep: which outputs are the known classes, in order, where they are not the first ones.
+        void: the output that stands for "none of these".
+        align_corners: how the network's maps are upsampled bilinearly.
+
+    Raises:
+        OddscapeError: both ``num_classes`` and ``keep``. When the network runs: no logits where they are
+            looked for, outputs that are not there, no layer of that name, or one that gives no maps.
+    """
+    if num_classes is not None and keep is not None:
+        raise OddscapeError("wrap takes num_classes or keep, not both")
+    return WrappedNetwork(
+        net if isinstance(net, nn.Module) else _Function(net),
+        logits=logits,
+        features=features,
+        normalise=normalise,
+        known=keep if num_classes is None else range(num_classes),
+        void=void,
+        align_corners=align_corners,
+    )
+
+
+class _Function(nn.Module):
+    """A function as a module, with an empty parameter that says on which device."""
+
+    def __init__(self, function: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.function = function
+        self.place = nn.Parameter(torch.empty(0), requires_grad=False)
+
+    def forward(self, image: Tensor) -> Any:
+        return self.function(image)
+
+
+def _pick(returned: Any, where: LogitsIn | None) -> Any:
+    if where is None:
+        return _usual(returned)
+    if callable(where):
+        return where(returned)
+    if isinstance(where, str) and not isinstance(returned, Mapping):
+        return getattr(returned, where, None)
+    try:
+        return returned[where]
+    except (LookupError, TypeError):
+        return None
+
+
+def _usual(returned: Any) -> Any:
+    if isinstance(returned, Mapping):
+        return next((returned[key] for key in _USUAL_KEYS if key in returned), None)
+    if isinstance(returned, Sequence):
+        return returned[0] if returned else None
+    return returned if isinstance(returned, Tensor) else getattr(returned, "logits", None)
+
+
+def _described(returned: Any) -> str:
+    kind = type(returned).__name__
+    if isinstance(returned, Tensor):
+        return f"{kind} {list(returned.shape)}"
+    if isinstance(returned, Mapping):
+        return f"{kind} of {', '.join(map(str, returned))}"
+    return f"{kind} of {len(returned)}" if isinstance(returned, Sequence) else kind
+
+
+def _name(net: nn.Module) -> str:
+    return getattr(net.function, "__name__", "function") if isinstance(net, _Function) else type(net).__name__

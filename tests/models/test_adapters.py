@@ -1,0 +1,143 @@
+import copy
+from collections import OrderedDict
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from oddscape.detector import Detector
+from oddscape.errors import OddscapeError
+from oddscape.models import load_checkpoint, probe, save_checkpoint
+from oddscape.models.adapters import wrap
+from oddscape.models.outlier_head import with_outlier_head
+from oddscape.scores import SCORES
+from oddscape.windows import SlidingWindows
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Plain(nn.Module):
+    """Six outputs at half the resolution, packed as somebody's library packs them."""
+
+    def __init__(self, pack=lambda logits: logits):
+        super().__init__()
+        torch.manual_seed(0)
+        self.body = nn.Sequential(nn.Conv2d(3, 8, 3, 2, padding=1), nn.BatchNorm2d(8), nn.ReLU())
+        self.classifier, self.pack = nn.Conv2d(8, 6, 1), pack
+
+    def forward(self, image):
+        return self.pack(self.classifier(self.body(image)))
+
+
+PACKED = {
+    "tensor": (lambda x: x, None),
+    "torchvision": (lambda x: OrderedDict(out=x, aux=x[:, :1]), None),
+    "transformers": (lambda x: {"loss": None, "logits": x}, None),
+    "tuple": (lambda x: (x, None), None),
+    "object": (lambda x: SimpleNamespace(logits=x), None),
+    "key": (lambda x: {"semantic": x}, "semantic"),
+    "attribute": (lambda x: SimpleNamespace(semantic=x), "semantic"),
+    "position": (lambda x: [None, x], 1),
+    "function": (lambda x: {"deep": [x]}, lambda given: given["deep"][0]),
+}
+
+
+@pytest.mark.parametrize("case", PACKED)
+@torch.no_grad()
+def test_logits_are_found_in_whatever_a_network_returns(case):
+    pack, where = PACKED[case]
+    net, image = Plain(pack).eval(), torch.rand(2, 3, 33, 48)
+    out = wrap(net, logits=where)(image)
+    wanted = net.classifier(net.body(image))
+    assert torch.equal(out.native.logits, wanted)
+    assert out.logits.shape == (2, 6, 33, 48)
+    assert out.fields == {"logits"}
+
+
+@torch.no_grad()
+def test_features_are_a_layers_maps_and_pictures_are_normalised():
+    net, image = Plain().eval(), torch.rand(1, 3, 32, 32)
+    out = wrap(net, features="body.1", normalise=(MEAN, STD))(image)
+    seen = (image - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    assert torch.equal(out.native.logits, net(seen))
+    # Read once the network has run; the ReLU behind body.1 works on a copy.
+    assert torch.equal(out.native.features, net.body[:2](seen))
+
+
+@torch.no_grad()
+def test_outputs_are_sorted_into_known_classes_and_void():
+    net, image = Plain().eval(), torch.rand(1, 3, 32, 32)
+    logits = net(image)
+    first = wrap(net, num_classes=4)(image)
+    assert torch.equal(first.native.logits, logits[:, :4])
+    middle = wrap(net, void=2)(image)
+    assert torch.equal(middle.native.logits, logits[:, [0, 1, 3, 4, 5]])
+    assert torch.equal(middle.native.void_logits, logits[:, 2:3])
+    chosen = wrap(net, keep=(5, 0), void=3)(image)
+    assert torch.equal(chosen.native.logits, logits[:, [5, 0]])
+    assert SCORES["void"](chosen).shape == (1, 32, 32)
+
+
+@torch.no_grad()
+def test_corners_are_aligned_where_asked_for():
+    net, image = Plain().eval(), torch.rand(1, 3, 32, 32)
+    wanted = F.interpolate(net(image), (32, 32), mode="bilinear", align_corners=True)
+    torch.testing.assert_close(wrap(net, align_corners=True)(image).logits, wanted)
+
+
+def test_a_function_is_a_network_too():
+    def brightness(image):
+        return torch.cat([image, 1 - image], 1)
+
+    net = wrap(brightness)
+    assert probe(net).num_classes == 6
+    prediction = Detector(net, "msp").predict(np.full((20, 30, 3), 200, np.uint8))
+    assert prediction.score.shape == (20, 30)
+    with pytest.raises(OddscapeError, match=r"brightness has 6 outputs, 0 … 5; known classes .* void 6"):
+        wrap(brightness, void=6)(torch.rand(1, 3, 8, 8))
+
+
+def test_a_head_on_a_wrapped_network_trains_in_windows_and_is_saved(tmp_path):
+    net = with_outlier_head(wrap(Plain(lambda x: {"out": x}), features="body", num_classes=5)).train()
+    net(torch.rand(2, 3, 32, 32)).outlier_logits.square().mean().backward()
+    assert net.net.net.body[0].weight.grad.abs().sum() > 0
+    save_checkpoint(net, tmp_path / "w.safetensors")
+    other = with_outlier_head(wrap(Plain(lambda x: {"out": x}), features="body", num_classes=5))
+    load_checkpoint(other, tmp_path / "w.safetensors")
+    image = torch.rand(1, 3, 100, 80)
+    scores = [SCORES["densehybrid"](SlidingWindows(n.eval(), (64, 64))(image)) for n in (net, other)]
+    assert torch.equal(*scores)
+
+
+@torch.no_grad()
+def test_wrapped_networks_are_copied_and_exported():
+    net, image = wrap(Plain().eval(), features="body", void=5), torch.rand(1, 3, 32, 48)
+    wanted = net(image)
+    for twin in (copy.deepcopy(net), torch.export.export(net, (image,)).module()):
+        given = twin(image)
+        for name in ("logits", "void_logits", "features"):
+            torch.testing.assert_close(getattr(given.native, name), getattr(wanted.native, name))
+
+
+@pytest.mark.parametrize(
+    ("pack", "options", "words"),
+    [
+        (lambda x: {"a": x, "b": x}, {}, "Plain gives dict of a, b, in which no logits"),
+        (lambda x: {"a": x}, {"logits": "c"}, "Plain gives dict of a, in which no logits"),
+        (lambda x: (x, x), {"logits": 2}, "Plain gives tuple of 2, in which"),
+        (lambda x: x.mean((2, 3)), {}, r"Plain gives Tensor \[1, 6\], in which no logits \[N, K, h, w\]"),
+        (lambda x: x, {"num_classes": 7}, "Plain has 6 outputs, 0 … 5; known classes"),
+        (lambda x: x, {"features": "bodi"}, "Plain has no layer 'bodi'; it has, among others: body"),
+    ],
+)
+def test_what_is_not_found_is_said(pack, options, words):
+    with pytest.raises(OddscapeError, match=words):
+        wrap(Plain(pack), **options)(torch.rand(1, 3, 32, 32))
+
+
+def test_two_ways_to_name_the_classes_are_one_too_many():
+    with pytest.raises(OddscapeError, match="num_classes or keep, not both"):
+        wrap(Plain(), num_classes=3, keep=(0, 1))
