@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from oddscape.demo import DemoPlan, run_demo
+from oddscape.demo import DemoPlan, run_demo, training_configs
 from oddscape.results import Results
 from oddscape.town import NegativeCounts, TownCounts
 
@@ -58,3 +58,9 @@ def test_the_story_is_told_whole_and_what_is_done_is_not_done_again(tmp_path):
     assert [repr(results.scores) for results in again.results] == [
         repr(results.scores) for results in told.results
     ]
+
+
+def test_the_student_sees_whole_pictures_at_their_own_size(tmp_path):
+    *_, dicnet = training_configs(tmp_path, PLAN, seed=0)
+    assert dicnet.method == "dicnet"
+    assert (dicnet.crop, dicnet.scale, dicnet.flip) == (None, None, True)

@@ -49,7 +49,7 @@ class DemoPlan:
     dicnet_epochs: int
 
 
-QUICK = DemoPlan(TownCounts(320, 8, 80), NegativeCounts(160, 8), 14, 6, 8)
+QUICK = DemoPlan(TownCounts(320, 8, 80), NegativeCounts(160, 8), 14, 6, 6)
 FULL = DemoPlan(TownCounts(640, 8, 160), NegativeCounts(320, 8), 24, 6, 12)
 
 
@@ -136,7 +136,9 @@ def training_configs(out: Path, plan: DemoPlan, seed: int) -> list[TrainConfig]:
         out=out / "dicnet",
         weights=densehybrid.weights,
         epochs=plan.dicnet_epochs,
-        learning_rate=1e-3,
+        # As published: whole pictures at their own size, the ones that it will be tested on.
+        crop=None,
+        scale=None,
     )
     return [closed_set, densehybrid, dicnet]
 

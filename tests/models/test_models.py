@@ -105,3 +105,11 @@ def test_a_teacher_never_trains():
     assert not out.native.features.requires_grad
     assert out.native.student_features.requires_grad
     assert out.native.features.shape == out.native.student_features.shape
+
+
+def test_a_student_may_give_each_batch_a_mean_of_its_own_as_its_teacher_does():
+    net = create_model("dicnet_small_ladder", num_classes=4).train()
+    dark, bright = (net(torch.full((2, 3, 64, 64), grey)).native for grey in (0.1, 0.9))
+    for features in ("features", "student_features"):
+        means = [getattr(native, features).mean((0, 2, 3)) for native in (dark, bright)]
+        assert (means[0] - means[1]).abs().max() > 0.01

@@ -31,8 +31,8 @@ __all__ = [
 
 
 def dicnet_small_ladder(num_classes: int) -> DiCNet:
-    """DiCNet with a small ladder as teacher and a narrower one, without heads, as student."""
-    return DiCNet(SmallLadder(num_classes), LadderFeatures(STUDENT_WIDTHS))
+    """DiCNet with a small ladder as teacher and one of fewer blocks, without heads, as student."""
+    return DiCNet(SmallLadder(num_classes), LadderFeatures(STUDENT_WIDTHS, normalised=False))
 
 
 MODELS: dict[str, Callable[..., nn.Module]] = {

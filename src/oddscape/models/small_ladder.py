@@ -28,8 +28,8 @@ class LadderWidths:
     features: int = 64
 
 
-STUDENT_WIDTHS = LadderWidths(stages=(16, 24, 32, 48, 64), blocks=(1, 1, 1, 1), decoder=32)
-"""A student of a third of the teacher's cost that ends in the same features."""
+STUDENT_WIDTHS = LadderWidths(blocks=(1, 1, 1, 1))
+"""A student as wide as the teacher, with fewer blocks: a narrower one cannot follow it on known content."""
 
 
 def _conv_norm(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
@@ -90,12 +90,19 @@ class LadderStep(nn.Module):
 
 
 class LadderFeatures(nn.Module):
-    """The network without its heads: pictures to normalised features at a quarter of the resolution."""
+    """The network without its heads: pictures to features at a quarter of the resolution.
+
+    Args:
+        widths: channels of its layers.
+        normalised: whether the last convolution is batch-normalised, as a teacher's is. The published
+            student ends in the convolution alone: it need not give each batch the same mean, and its
+            teacher, in evaluation mode, does not.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, widths: LadderWidths) -> None:
+    def __init__(self, widths: LadderWidths, *, normalised: bool = True) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor((0.485, 0.456, 0.406)).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1), persistent=False)
@@ -103,10 +110,14 @@ class LadderFeatures(nn.Module):
         self.encoder = Encoder(widths)
         self.pyramid = PyramidPooling(last, widths.decoder // 2, widths.decoder, _GRIDS)
         self.ladder = nn.ModuleList(LadderStep(skip, widths.decoder) for skip in reversed(skips))
-        self.last = _conv_norm(widths.decoder, widths.features)
+        self.last = (
+            _conv_norm(widths.decoder, widths.features)
+            if normalised
+            else nn.Conv2d(widths.decoder, widths.features, 3, padding=1)
+        )
 
     def forward(self, image: Tensor) -> Tensor:
-        """Pictures [N, 3, H, W] in [0, 1] → batch-normalised features [N, C, H/4, W/4], before their ReLU."""
+        """Pictures [N, 3, H, W] in [0, 1] → features [N, C, H/4, W/4], before their ReLU."""
         *skips, coarse = self.encoder((image - self.mean) / self.std)
         x = self.pyramid(coarse)
         for step, skip in zip(self.ladder, reversed(skips), strict=True):
