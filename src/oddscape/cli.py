@@ -29,6 +29,7 @@ _COMMANDS = {
     "compare": "Put results files side by side, with paired differences.",
     "predict": "Class map, anomaly map and overlay of pictures.",
     "models": "List the networks.",
+    "doctor": "Tell what this installation can do, and how to install what is missing.",
     "protocols": "List the protocols: what changes a figure.",
 }
 _GROUPS: dict[str, tuple[str, dict[str, str]]] = {
@@ -47,6 +48,14 @@ _GROUPS: dict[str, tuple[str, dict[str, str]]] = {
             "list": "List the data sets: what they are, how each is got, its licence.",
             "get": "Download a public data set.",
             "check": "Tell what a folder holds and what is wrong with it.",
+        },
+    ),
+    "weights": (
+        "Get and convert weights.",
+        {
+            "list": "List the released weights: where they are, their licence.",
+            "get": "Download released weights into a cache that works offline.",
+            "convert": "Turn a released checkpoint into safetensors that say what they are.",
         },
     ),
     "submission": (

@@ -47,7 +47,8 @@ class RemoteFile:
     Args:
         url: where it lies, http or https.
         name: the name it gets on disk, and has on a mirror.
-        checksum: algorithm and digest, as in ``"sha256:9f86…"``, or None where nobody has published one.
+        checksum: algorithm and digest, as in ``"sha256:9f86…"``, or as much of the digest as is
+            published; None where nobody has published one.
         size: bytes, or None where unknown.
         page: the page that offers it to people, for the error where the address is dead.
     """
@@ -118,6 +119,12 @@ def require_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise OddscapeError(f"{folder} has {megabytes(free)} free, {megabytes(needed)} are needed")
+
+
+def is_web_page(path: Path) -> bool:
+    """Whether a file is a web page, which servers send in place of a file that wants a click."""
+    with path.open("rb") as file:
+        return file.read(512).lstrip().lower().startswith((b"<!doctype", b"<html"))
 
 
 def megabytes(size: int) -> str:
@@ -283,7 +290,8 @@ def _fault(path: Path, remote: RemoteFile) -> str | None:
     algorithm, _, expected = remote.checksum.partition(":")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
-    return None if digest == expected else f"has the {algorithm} {digest}, expected {expected}"
+    known = digest.startswith(expected)
+    return None if known else f"has the {algorithm} {digest}, expected {expected}"
 
 
 def _unreachable(remote: RemoteFile, partial: _Partial, reason: str) -> OddscapeError:

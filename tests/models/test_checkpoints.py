@@ -1,10 +1,13 @@
 import pickle
+import re
 
+import numpy as np
 import pytest
 import torch
 
 from oddscape.errors import OddscapeError
 from oddscape.models import checkpoint_metadata, create_model, load_checkpoint, save_checkpoint
+from oddscape.models.pspnet import PSPNet, dicnet
 
 
 @pytest.fixture
@@ -39,20 +42,111 @@ def test_released_layouts_load(net, tmp_path, wrap, prefix):
     assert same(net, other)
 
 
+def fails(net, *args, **files):
+    """The one line that loading ends in, with the network left as it was."""
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    with pytest.raises(OddscapeError) as caught:
+        load_checkpoint(net, *args, **files)
+    assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
 def test_another_networks_weights_are_explained(net, tmp_path):
     save_checkpoint(net, tmp_path / "w.safetensors")
-    with pytest.raises(
-        OddscapeError, match=r"w.safetensors does not fit ERFNet: weights \d+ missing \(encoder"
-    ):
-        load_checkpoint(create_model("erfnet", num_classes=3), tmp_path / "w.safetensors")
+    message = fails(create_model("erfnet", num_classes=3), tmp_path / "w.safetensors")
+    assert re.search(
+        r"w.safetensors does not fit ERFNet: the file looks like small_ladder for 3 classes; "
+        r"weights \d+ missing \(encoder[^)]*, …\); \d+ unexpected \(.*, …\)$",
+        message,
+    )
 
 
-def test_another_class_count_is_explained(net, tmp_path):
+def test_a_missing_head_is_named(net, tmp_path):
     save_checkpoint(net, tmp_path / "w.safetensors")
-    with pytest.raises(
-        OddscapeError, match=r"classifier.weight: the file has \[3, 64, 1, 1\], the network \[4, "
-    ):
-        load_checkpoint(create_model("small_ladder", num_classes=4), tmp_path / "w.safetensors")
+    hybrid = create_model("densehybrid_small_ladder", num_classes=3)
+    assert fails(hybrid, tmp_path / "w.safetensors").endswith(
+        "w.safetensors does not fit SmallLadder: the file looks like small_ladder for 3 classes; "
+        "weights 2 missing (outlier_head.weight, outlier_head.bias)"
+    )
+    load_checkpoint(hybrid, tmp_path / "w.safetensors", may_miss=("outlier_head.",))
+    assert torch.equal(hybrid.classifier.weight, net.classifier.weight)
+
+
+def test_another_class_count_is_named(net, tmp_path):
+    save_checkpoint(net, tmp_path / "w.safetensors")
+    assert fails(create_model("small_ladder", num_classes=4), tmp_path / "w.safetensors").endswith(
+        "w.safetensors does not fit SmallLadder: it is for 3 classes, the network for 4 (void counted); "
+        "weights 2 of another shape ("
+        "classifier.weight: the file has [3, 64, 1, 1], the network [4, 64, 1, 1], "
+        "classifier.bias: the file has [3], the network [4])"
+    )
+
+
+def test_weights_of_nothing_known(net, tmp_path):
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "w.pth")
+    assert "the file looks like no known network; weights " in fails(net, tmp_path / "w.pth")
+
+
+def test_old_files_lack_the_counters_of_batch_norms(net, tmp_path):
+    state = {name: tensor for name, tensor in net.state_dict().items() if "num_batches" not in name}
+    assert len(state) < len(net.state_dict())
+    torch.save(state, tmp_path / "w.pth")
+    other = create_model("small_ladder", num_classes=3)
+    load_checkpoint(other, tmp_path / "w.pth")
+    assert torch.equal(other.classifier.weight, net.classifier.weight)
+
+
+def test_numpy_figures_beside_the_weights_are_left_unread(net, tmp_path):
+    figures = {"mean_iu": np.float64(0.8), "iou": np.arange(3.0), "epoch": 3}
+    torch.save({"state_dict": net.state_dict(), **figures}, tmp_path / "w.pth")
+    other = create_model("small_ladder", num_classes=3)
+    load_checkpoint(other, tmp_path / "w.pth")
+    assert same(net, other)
+
+
+@pytest.fixture
+def released_parts(tmp_path):
+    """A small DiCNet, and the three files it is released in."""
+    torch.manual_seed(1)
+    whole = dicnet(3, width=4)
+    parts = {
+        "teacher_encoder": whole.teacher.encoder,
+        "teacher_decoder": whole.teacher.decoder,
+        "student": whole.student,
+    }
+    files = {role: tmp_path / f"{role}.pth" for role in parts}
+    for role, prefix in zip(parts, ("", "", "module."), strict=True):
+        torch.save({prefix + name: weight for name, weight in parts[role].state_dict().items()}, files[role])
+    return whole, files
+
+
+def test_a_dicnet_is_read_from_three_files_and_a_teacher_from_two(released_parts):
+    whole, files = released_parts
+    other = dicnet(3, width=4)
+    load_checkpoint(other, **files)
+    assert same(whole, other)
+    teacher = PSPNet(3, width=4)
+    load_checkpoint(teacher, **{role: files[role] for role in ("teacher_encoder", "teacher_decoder")})
+    assert same(whole.teacher, teacher)
+
+
+def test_files_for_other_parts_are_refused(net, released_parts):
+    whole, files = released_parts
+    everything = (
+        "DiCNet takes its weights from one file, or teacher_encoder, teacher_decoder, student; given: "
+    )
+    assert fails(whole, student=files["student"]) == f"{everything}student"
+    assert fails(whole) == f"{everything}none"
+    one = files["student"]
+    assert fails(whole, one, **files).endswith("given: one file, teacher_encoder, teacher_decoder, student")
+    assert fails(net, student=one) == "SmallLadder takes its weights from one file; given: student"
+
+
+def test_nothing_is_loaded_unless_every_part_fits(released_parts):
+    _, files = released_parts
+    net = dicnet(3, width=4)
+    assert "student.pth does not fit" in fails(net, **files | {"teacher_decoder": files["student"]})
 
 
 class _Bomb:
@@ -61,20 +155,52 @@ class _Bomb:
 
 
 def test_a_file_never_runs_code(net, tmp_path):
-    (tmp_path / "w.pth").write_bytes(pickle.dumps({"weight": _Bomb()}))
-    with pytest.raises(OddscapeError, match="not a readable checkpoint of tensors"):
-        load_checkpoint(net, tmp_path / "w.pth")
+    (tmp_path / "plain.pth").write_bytes(pickle.dumps({"weight": _Bomb()}, protocol=2))
+    (tmp_path / "new.pth").write_bytes(pickle.dumps({"weight": _Bomb()}))
+    torch.save({"state_dict": net.state_dict(), "extra": _Bomb()}, tmp_path / "beside.pth")
+    torch.save(net, tmp_path / "module.pth")
+    for name, held in (("plain", "_pytest.outcomes"), ("beside", "_pytest.outcomes"), ("module", "oddscape")):
+        message = fails(net, tmp_path / f"{name}.pth")
+        assert re.search(
+            rf"{name}.pth holds {held}\S* beside tensors, and is not read: it could run", message
+        )
+    assert "new.pth is not a readable checkpoint" in fails(net, tmp_path / "new.pth")
 
 
 @pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
-def test_truncated_and_missing_files_are_one_line(net, tmp_path, name):
-    with pytest.raises(OddscapeError, match="no checkpoint at"):
-        load_checkpoint(net, tmp_path / name)
-    torch.save(net.state_dict(), tmp_path / "whole.pth")
-    (tmp_path / name).write_bytes((tmp_path / "whole.pth").read_bytes()[:5000])
-    with pytest.raises(OddscapeError, match="not a readable checkpoint") as caught:
-        load_checkpoint(net, tmp_path / name)
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("kept", [1, 5000, -30])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_truncated_files_are_one_line(net, tmp_path, name, kept, zipped):
+    if name.endswith(".safetensors"):
+        save_checkpoint(net, tmp_path / name)
+    else:
+        torch.save(net.state_dict(), tmp_path / name, _use_new_zipfile_serialization=zipped)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:kept])
+    assert re.search(f"{name} is not a (readable )?checkpoint: ", fails(net, tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "w.pth is empty"),
+        (b"<!DOCTYPE html><title>Virus scan warning</title>", "w.pth is a web page and no checkpoint: "),
+        (b"hello world\n", "w.pth is not a checkpoint: neither safetensors nor written by torch.save"),
+        (b"\x89PNG\r\n" + bytes(600), "w.pth is not a checkpoint: "),
+    ],
+)
+def test_what_is_no_checkpoint_is_called_what_it_is(net, tmp_path, content, message):
+    (tmp_path / "w.pth").write_bytes(content)
+    assert message in fails(net, tmp_path / "w.pth")
+
+
+def test_other_contents_are_listed(net, tmp_path):
+    torch.save({"net": {"weight": torch.zeros(3)}, "epoch": 3}, tmp_path / "w.pth")
+    assert fails(net, tmp_path / "w.pth").endswith(
+        "holds what is no tensor (net, epoch), expected tensors by name, plain or under state_dict or model"
+    )
+    torch.save([torch.zeros(3)], tmp_path / "w.pth")
+    assert "holds no mapping from names to tensors" in fails(net, tmp_path / "w.pth")
+    assert "no checkpoint at" in fails(net, tmp_path / "nowhere.pth")
 
 
 def test_a_full_disk_leaves_nothing_behind(net, tmp_path, monkeypatch):

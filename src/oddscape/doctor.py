@@ -1,0 +1,121 @@
+"""Looking at an installation: what is here, what is missing, and the command that puts it right."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+
+from packaging.requirements import Requirement
+
+from oddscape.version import __version__
+
+_INDEX = "https://download.pytorch.org/whl"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing found.
+
+    Args:
+        what: what was looked at.
+        found: what was found, in a line.
+        remedy: the command that puts it right; empty where nothing is wrong or missing.
+        needed: whether Oddscape does not work without the remedy.
+    """
+
+    what: str
+    found: str
+    remedy: str = ""
+    needed: bool = False
+
+
+def examine() -> list[Fact]:
+    """Look at this installation: Oddscape, Python, torch with its devices, dependencies and extras."""
+    return [
+        Fact("oddscape", __version__),
+        Fact("python", f"{platform.python_version()} ({sys.executable})"),
+        Fact("machine", f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"),
+        *_torch(),
+        *_packages(),
+    ]
+
+
+def _torch() -> list[Fact]:
+    """Which build of torch this is, and what it can compute on."""
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        return [Fact("torch", f"does not load: {reason}", _install(["torch"]), needed=True)]
+    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "ROCm" if torch.version.hip else "CPU"
+    facts = [Fact("torch", f"{torch.__version__}, built for {build}")]
+    if torch.cuda.is_available():
+        cards = (torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count()))
+        facts += [
+            Fact(f"cuda:{index}", f"{card.name}, {card.total_memory / 2**30:.1f} GiB")
+            for index, card in enumerate(cards)
+        ]
+    elif shutil.which("nvidia-smi"):
+        # The registry's own build for Linux is for CUDA.
+        public = torch.__version__.partition("+")[0]
+        remedy = "" if torch.version.cuda else _pip(["--force-reinstall", f"torch=={public}"])
+        facts.append(Fact("cuda", "a driver is here, but torch cannot use it", remedy))
+    if torch.backends.mps.is_available():
+        facts.append(Fact("mps", "Apple's GPU"))
+    return [*facts, Fact("cpu", f"{torch.get_num_threads()} threads")]
+
+
+def _packages() -> list[Fact]:
+    """Dependencies, then extras, each with what is missing of it."""
+    asked = [Requirement(line) for line in requires("oddscape") or ()]
+    own = [need for need in asked if need.marker is None or need.marker.evaluate({"extra": ""})]
+    facts = [_group("dependencies", own, needed=True)]
+    for extra in sorted({_extra(need) for need in asked} - {""}):
+        members = [need for need in asked if _extra(need) == extra and need.name != "oddscape"]
+        if members:
+            facts.append(_group(f"extra {extra}", members))
+    return facts
+
+
+def _extra(need: Requirement) -> str:
+    """The extra that a requirement belongs to, empty for none."""
+    _, is_extra, name = str(need.marker or "").partition('extra == "')
+    return name.partition('"')[0] if is_extra else ""
+
+
+def _group(what: str, needs: Iterable[Requirement], *, needed: bool = False) -> Fact:
+    there, lacking = [], []
+    for need in needs:
+        have = _version(need.name)
+        if have is None or not need.specifier.contains(have, prereleases=True):
+            lacking.append(f"{need.name}{need.specifier}")
+            there.append(f"{need.name} {have or 'missing'}, needs {need.specifier}")
+        else:
+            there.append(f"{need.name} {have}")
+    return Fact(what, "; ".join(there), _install(lacking) if lacking else "", needed and bool(lacking))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _install(packages: list[str]) -> str:
+    """The command that installs packages and leaves this build of torch as it is."""
+    torch = None if "torch" in {Requirement(package).name for package in packages} else _version("torch")
+    build = torch.partition("+")[2] if torch else ""
+    kept = [f"torch=={torch}"] if torch else []
+    index = ["--extra-index-url", f"{_INDEX}/{build}"] if build else []
+    return _pip([*packages, *kept, *index])
+
+
+def _pip(arguments: list[str]) -> str:
+    return shlex.join([sys.executable, "-m", "pip", "install", *arguments])
