@@ -355,3 +355,13 @@ def test_a_constant_score_is_told(masks_folder, tmp_path):
         write_score(tmp_path / "scores", name, np.full((32, 48), 0.5, np.float32))
     (result,) = evaluate_scores(tmp_path / "scores", PROTOCOLS["masks"], masks_folder).scores
     assert result.distinct_scores == 1
+
+
+def test_the_data_set_is_opened_once(masks_folder, tmp_path, monkeypatch):
+    for name in "abcd":
+        write_score(tmp_path / "scores", name, np.random.default_rng(0).random((32, 48), np.float32))
+    opened = []
+    monkeypatch.setattr("oddscape.data.open", lambda name, *_, **__: opened.append(name) or dataset)
+    dataset = open_dataset("masks", masks_folder)
+    evaluate_scores(tmp_path / "scores", PROTOCOLS["masks"], masks_folder)
+    assert opened == ["masks"]

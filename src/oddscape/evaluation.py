@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -160,7 +161,8 @@ class _Job:
     engine: str
     progress: Progress
 
-    @property
+    # Kept once opened: some readers look into every mask to tell which pictures belong.
+    @cached_property
     def dataset(self) -> Dataset:
         """The data set as the protocol, with what this run overrides, opens it."""
         protocol, _ = override(self.asked, self.evaluation_size, self.reader)

@@ -13,27 +13,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from oddscape.cli import main
-from oddscape.models import checkpoint_metadata, create_model, save_checkpoint
+from oddscape.models import checkpoint_metadata, create_model
 from oddscape.protocols import PROTOCOLS
 from oddscape.results import Results
 from oddscape.training.config import TrainConfig
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """Run a command line; give its exit status, standard output and standard error."""
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def call(*arguments):
-        try:
-            main([str(argument) for argument in arguments])
-            status = 0
-        except SystemExit as exit_:
-            status = exit_.code
-        return status, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture
@@ -55,15 +38,6 @@ def fails(run, tmp_path):
         return err
 
     return call
-
-
-@pytest.fixture
-def weights(tmp_path):
-    """Weights of a small network for 12 classes, as training writes them."""
-    torch.manual_seed(0)
-    path = tmp_path / "weights.safetensors"
-    save_checkpoint(create_model("small_ladder", 12), path, {"model": "small_ladder", "num_classes": "12"})
-    return path
 
 
 @pytest.fixture

@@ -4,24 +4,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oddscape.cli import main
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """Run a command line; give its exit status, standard output and standard error."""
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def call(*arguments):
-        try:
-            main([str(argument) for argument in arguments])
-            status = 0
-        except SystemExit as exit_:
-            status = exit_.code
-        return status, *capsys.readouterr()
-
-    return call
-
 
 def test_a_sound_folder_is_described(run, masks_folder):
     status, out, err = run("data", "check", "masks", masks_folder)

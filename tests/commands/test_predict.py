@@ -15,15 +15,6 @@ from oddscape.score_files import SCORE_FORMATS, ScoreFolder
 
 
 @pytest.fixture
-def weights(tmp_path):
-    """Weights of a small network for 12 classes, as training writes them."""
-    torch.manual_seed(0)
-    path = tmp_path / "weights.safetensors"
-    save_checkpoint(create_model("small_ladder", 12), path, {"model": "small_ladder", "num_classes": "12"})
-    return path
-
-
-@pytest.fixture
 def predict(masks_folder, weights, capsys):
     """Predict four pictures; give exit status, standard output and standard error."""
 
