@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from oddscape.models import MODELS, DiCNet, create_model, load_checkpoint, save_checkpoint
     from oddscape.models.adapters import wrap
     from oddscape.models.outlier_head import with_outlier_head
-    from oddscape.multi_scale import MultiScaleFlip
     from oddscape.outputs import DenseOutput, NativeMaps
     from oddscape.protocol_file import read_protocol
     from oddscape.protocols import PROTOCOLS, Protocol
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
     from oddscape.training.config import TrainConfig
     from oddscape.training.loop import train
     from oddscape.training.losses import LOSSES
-    from oddscape.windows import SlidingWindows
+    from oddscape.wrappers.multi_scale import MultiScaleFlip
+    from oddscape.wrappers.windows import SlidingWindows
 
 # Where each public name lives. They are imported when first asked for, so that the command line answers
 # without waiting for torch.
@@ -51,7 +51,7 @@ _HOMES = {
     "save_checkpoint": "models",
     "wrap": "models.adapters",
     "with_outlier_head": "models.outlier_head",
-    "MultiScaleFlip": "multi_scale",
+    "MultiScaleFlip": "wrappers.multi_scale",
     "DenseOutput": "outputs",
     "NativeMaps": "outputs",
     "PROTOCOLS": "protocols",
@@ -65,7 +65,7 @@ _HOMES = {
     "make_town": "town",
     "train": "training.loop",
     "TrainConfig": "training.config",
-    "SlidingWindows": "windows",
+    "SlidingWindows": "wrappers.windows",
 }
 
 __all__ = [

@@ -14,7 +14,7 @@ from oddscape.models import load_checkpoint, probe, save_checkpoint
 from oddscape.models.adapters import wrap
 from oddscape.models.outlier_head import with_outlier_head
 from oddscape.scores import SCORES
-from oddscape.windows import SlidingWindows
+from oddscape.wrappers.windows import SlidingWindows
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

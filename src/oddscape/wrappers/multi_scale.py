@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from oddscape.errors import OddscapeError
 from oddscape.outputs import DenseOutput, NativeMaps
 from oddscape.sizes import Size
-from oddscape.windows import maps_of, resized
+from oddscape.wrappers.windows import maps_of, resized
 
 _FEATURES = frozenset({"features", "student_features"})
 
@@ -24,7 +24,7 @@ class MultiScaleFlip(nn.Module):
     float32. Maps of mask classification (``mask_logits``, ``class_logits``) are left out, for the queries of
     two passes do not correspond.
 
-    Around :class:`~oddscape.windows.SlidingWindows` every scale is shown in windows.
+    Around :class:`~oddscape.wrappers.windows.SlidingWindows` every scale is shown in windows.
 
     Args:
         net: maps pictures [N, 3, H, W] to a ``DenseOutput``.

@@ -4,9 +4,9 @@ import torch.nn.functional as F
 
 from oddscape.errors import OddscapeError
 from oddscape.models import create_model, probe
-from oddscape.multi_scale import MultiScaleFlip
 from oddscape.scores import SCORES
-from oddscape.windows import SlidingWindows
+from oddscape.wrappers.multi_scale import MultiScaleFlip
+from oddscape.wrappers.windows import SlidingWindows
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from oddscape.inference import postprocess
 from oddscape.models import create_model, probe
 from oddscape.outputs import DenseOutput, NativeMaps
 from oddscape.scores import SCORES
-from oddscape.windows import SlidingWindows, blending_weight, cut
+from oddscape.wrappers.windows import SlidingWindows, blending_weight, cut
 
 
 class Local(nn.Module):

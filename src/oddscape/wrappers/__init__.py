@@ -1,0 +1,1 @@
+"""Wrappers: a network shown a picture in several ways, as one network that gives a ``DenseOutput`` again."""
