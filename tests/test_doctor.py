@@ -79,6 +79,19 @@ def test_a_torch_that_does_not_load_is_told(asked, monkeypatch):
     assert fact.remedy == f"{sys.executable} -m pip install torch"
 
 
+def test_a_torchvision_for_another_torch_is_told(asked, monkeypatch, tmp_path):
+    asked["torchvision"] = "0.28.0+cu130"
+    monkeypatch.delitem(sys.modules, "torchvision", raising=False)
+    (tmp_path / "torchvision.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    monkeypatch.syspath_prepend(tmp_path)
+    fact = found("torchvision")
+    assert fact.found.endswith("does not load beside this torch: operator torchvision::nms does not exist")
+    assert fact.remedy == (
+        f"{sys.executable} -m pip install --force-reinstall torchvision torch==2.13.0+cpu "
+        "--index-url https://download.pytorch.org/whl/cpu"
+    )
+
+
 def test_a_gpu_beside_a_torch_for_cpus_is_told(monkeypatch):
     monkeypatch.setattr(doctor.shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(torch, "__version__", "2.13.0+cpu")

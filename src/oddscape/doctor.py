@@ -36,12 +36,13 @@ class Fact:
 
 
 def examine() -> list[Fact]:
-    """Look at this installation: Oddscape, Python, torch with its devices, dependencies and extras."""
+    """Look at this installation: Oddscape, Python, torch with its devices, torchvision, packages, extras."""
     return [
         Fact("oddscape", __version__),
         Fact("python", f"{platform.python_version()} ({sys.executable})"),
         Fact("machine", f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"),
         *_torch(),
+        *_torchvision(),
         *_packages(),
     ]
 
@@ -69,6 +70,23 @@ def _torch() -> list[Fact]:
     if torch.backends.mps.is_available():
         facts.append(Fact("mps", "Apple's GPU"))
     return [*facts, Fact("cpu", f"{torch.get_num_threads()} threads")]
+
+
+def _torchvision() -> list[Fact]:
+    """Whether torchvision, which timm builds on, fits this torch: a build for another one does not load."""
+    have = _version("torchvision")
+    if have is None:
+        return []
+    try:
+        import torchvision  # noqa: F401
+    except (ImportError, OSError, RuntimeError) as error:
+        found = f"{have} does not load beside this torch: {str(error).splitlines()[0]}"
+        # From the builds for this torch alone: the newest on the registry is for another.
+        torch = _version("torch") or ""
+        index = ["--index-url", f"{_INDEX}/{torch.partition('+')[2]}"] if "+" in torch else []
+        remedy = _pip(["--force-reinstall", "torchvision", f"torch=={torch}", *index])
+        return [Fact("torchvision", found, remedy)]
+    return [Fact("torchvision", have)]
 
 
 def _packages() -> list[Fact]:
