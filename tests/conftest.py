@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
@@ -13,6 +14,27 @@ from PIL import Image
 from torch import nn
 
 from oddscape.outputs import DenseOutput, NativeMaps
+
+
+def _torchvision_without_operators() -> torch.library.Library | None:
+    """Make a torchvision that was built for another torch importable; nothing here runs its operators.
+
+    timm, torchmetrics and transformers import it, too, wherever it is installed: this goes before them all.
+    """
+    if find_spec("torchvision") is None:
+        return None
+    try:
+        import torchvision  # noqa: F401
+    except RuntimeError:
+        operators = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        return operators
+    return None
+
+
+# Operators are there for as long as their library is.
+_OPERATORS = _torchvision_without_operators()
 
 # How long an example takes is no property of the code.
 hypothesis.settings.register_profile("oddscape", deadline=None)

@@ -1,4 +1,5 @@
 import copy
+import io
 from collections import OrderedDict
 from types import SimpleNamespace
 
@@ -17,6 +18,10 @@ from oddscape.scores import SCORES
 from oddscape.wrappers.windows import SlidingWindows
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def first_of_a_pair(logits):
+    return logits, None
 
 
 class Plain(nn.Module):
@@ -112,14 +117,67 @@ def test_a_head_on_a_wrapped_network_trains_in_windows_and_is_saved(tmp_path):
     assert torch.equal(*scores)
 
 
+def pickled(net):
+    file = io.BytesIO()
+    torch.save(net, file)
+    file.seek(0)
+    return torch.load(file, weights_only=False)
+
+
+def exported(net):
+    return torch.export.export(net, (torch.rand(1, 3, 32, 48),)).module()
+
+
+def compiled(net):
+    return torch.compile(net, backend="eager", fullgraph=True)
+
+
+@pytest.mark.parametrize("twin_of", [copy.deepcopy, pickled, exported, compiled])
+@pytest.mark.parametrize("options", [{"features": "body"}, {"features": "body.1", "multiple": 12}])
 @torch.no_grad()
-def test_wrapped_networks_are_copied_and_exported():
-    net, image = wrap(Plain().eval(), features="body", void=5), torch.rand(1, 3, 32, 48)
-    wanted = net(image)
-    for twin in (copy.deepcopy(net), torch.export.export(net, (image,)).module()):
-        given = twin(image)
+def test_wrapped_networks_are_copied_exported_and_compiled(twin_of, options):
+    net, image = wrap(Plain(first_of_a_pair).eval(), void=5, **options), torch.rand(1, 3, 32, 48)
+    wanted, twin = net(image), twin_of(net)
+    for given in (twin(image), twin(image)):
         for name in ("logits", "void_logits", "features"):
             torch.testing.assert_close(getattr(given.native, name), getattr(wanted.native, name))
+    assert net.recorder.given is None
+
+
+@torch.no_grad()
+def test_one_network_is_wrapped_twice_and_used_elsewhere():
+    net, image = Plain().eval(), torch.rand(1, 3, 32, 32)
+    first, second = wrap(net, features="body.0"), wrap(net, features="body")
+    names = set(net.state_dict())
+    assert torch.equal(second(image).native.features, net.body(image))
+    assert torch.equal(first(image).native.features, net.body[0](image))
+    assert first.recorder.given is None
+    assert second.recorder.given is None
+    assert {name.removeprefix("net.") for name in first.state_dict()} == names
+
+
+@torch.no_grad()
+def test_sides_are_padded_to_multiples_with_the_borders_colour_and_cut_again():
+    net, image = Plain().eval(), torch.rand(2, 3, 21, 30)
+    out = wrap(net, features="body", multiple=16)(image)
+    padded = F.pad(image, (0, 2, 0, 11), mode="replicate")
+    # Half the resolution: the last row lies over the picture's last one and the padding's first.
+    assert torch.equal(out.native.logits, net(padded)[..., :11, :15])
+    assert torch.equal(out.native.features, net.body(padded)[..., :11, :15])
+    assert out.logits.shape == (2, 6, 21, 30)
+
+
+def test_the_number_of_classes_is_known_where_it_was_told():
+    assert wrap(Plain(), num_classes=4).num_classes == 4
+    assert wrap(Plain(), keep=(3, 1)).num_classes == 2
+    assert wrap(Plain()).num_classes is None
+    assert with_outlier_head(wrap(Plain(), num_classes=4), on="net.body").num_classes == 4
+
+
+@torch.no_grad()
+def test_void_may_lie_among_the_first_outputs():
+    net, image = Plain().eval(), torch.rand(1, 3, 32, 32)
+    assert torch.equal(wrap(net, num_classes=4, void=1)(image).native.logits, net(image)[:, [0, 2, 3, 4]])
 
 
 @pytest.mark.parametrize(
@@ -130,7 +188,6 @@ def test_wrapped_networks_are_copied_and_exported():
         (lambda x: (x, x), {"logits": 2}, "Plain gives tuple of 2, in which"),
         (lambda x: x.mean((2, 3)), {}, r"Plain gives Tensor \[1, 6\], in which no logits \[N, K, h, w\]"),
         (lambda x: x, {"num_classes": 7}, "Plain has 6 outputs, 0 … 5; known classes"),
-        (lambda x: x, {"features": "bodi"}, "Plain has no layer 'bodi'; it has, among others: body"),
     ],
 )
 def test_what_is_not_found_is_said(pack, options, words):
@@ -138,6 +195,18 @@ def test_what_is_not_found_is_said(pack, options, words):
         wrap(Plain(pack), **options)(torch.rand(1, 3, 32, 32))
 
 
-def test_two_ways_to_name_the_classes_are_one_too_many():
-    with pytest.raises(OddscapeError, match="num_classes or keep, not both"):
-        wrap(Plain(), num_classes=3, keep=(0, 1))
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"num_classes": 3, "keep": (0, 1)}, "num_classes or keep, not both"),
+        ({"num_classes": 0}, "wrap was given num_classes 0 and void None; expected one known class or more"),
+        ({"keep": ()}, r"keep \(\) and void None; expected one known class"),
+        ({"keep": (0, 2, 2)}, r"keep \(0, 2, 2\) and void None; expected .* each output once"),
+        ({"keep": (0, 2), "void": 2}, r"keep \(0, 2\) and void 2; expected .* each output once"),
+        ({"void": -1}, "void -1; expected .* by its number from 0 on"),
+        ({"features": "bodi"}, "Plain has no layer 'bodi'; it has, among others: body"),
+    ],
+)
+def test_what_cannot_be_is_said_at_once(options, words):
+    with pytest.raises(OddscapeError, match=words):
+        wrap(Plain(), **options)

@@ -1,4 +1,5 @@
 import copy
+import gc
 from dataclasses import replace
 
 import pytest
@@ -108,15 +109,24 @@ def test_copies_stand_alone(net, on):
     assert not torch.equal(headed(image).outlier_logits, wanted)
 
 
+def hooks(net):
+    return sum(len(layer._forward_hooks) for layer in net.modules())
+
+
 @torch.no_grad()
-def test_no_hook_stays_behind(net):
+def test_a_heads_hook_goes_with_it(net):
     headed = with_outlier_head(net, "trunk.ladder.1")
-    headed(torch.rand(1, 3, 64, 64))
-    with pytest.raises(RuntimeError):
-        headed(torch.rand(1, 5, 64, 64))
     with pytest.raises(OddscapeError):
         with_outlier_head(net, "trunk.encoder")
-    assert not any(layer._forward_hooks for layer in net.modules())
+    assert hooks(net) == 1
+    with pytest.raises(RuntimeError):
+        headed(torch.rand(1, 5, 64, 64))
+    headed(torch.rand(1, 3, 64, 64))
+    net(torch.rand(1, 3, 64, 64))
+    assert headed.recorder.given is None
+    del headed
+    gc.collect()
+    assert hooks(net) == 0
 
 
 @pytest.mark.parametrize("on", LAYERS)
@@ -133,7 +143,7 @@ def test_exports(net, on):
 @torch.no_grad()
 def test_compiles(net, on):
     headed, image = with_outlier_head(net, on), torch.rand(1, 3, 64, 96)
-    given = torch.compile(headed, backend="eager")(image).outlier_logits
+    given = torch.compile(headed, backend="eager", fullgraph=True)(image).outlier_logits
     torch.testing.assert_close(given, headed(image).outlier_logits)
 
 

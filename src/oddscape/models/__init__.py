@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import torch
 from torch import nn
 
 from oddscape.errors import OddscapeError
@@ -15,12 +14,14 @@ from oddscape.models.deeplab import DeepLabWRN38
 from oddscape.models.dicnet import DiCNet
 from oddscape.models.erfnet import ERFNet
 from oddscape.models.ladder_densenet import LadderDenseNet
+from oddscape.models.origins import ORIGINS, network_of
+from oddscape.models.probing import probe
 from oddscape.models.pspnet import PSPNet, dicnet
 from oddscape.models.small_ladder import STUDENT_WIDTHS, LadderFeatures, SmallLadder
-from oddscape.outputs import DenseOutput
 
 __all__ = [
     "MODELS",
+    "ORIGINS",
     "DiCNet",
     "checkpoint_metadata",
     "create_model",
@@ -50,33 +51,36 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
 """Every network by name. A new one is a file and a line here; the shared tests then cover it."""
 
 
-def create_model(name: str, num_classes: int, **options: Any) -> nn.Module:
-    """Make a network with random weights.
+def create_model(name: str, num_classes: int | None = None, **options: Any) -> nn.Module:
+    """Make a network.
 
     Args:
-        name: one of ``odd.MODELS``.
-        num_classes: number of known classes, K.
-        **options: what the network's constructor takes beside, such as ``void=True``.
+        name: one of ``odd.MODELS``; or, of another library, ``"timm:ENCODER"`` (below a ladder decoder),
+            ``"torchvision:NAME"``, ``"smp:ARCHITECTURE/ENCODER"`` or ``"transformers:FOLDER_OR_HUB_ID"``; or
+            ``"FILE.py:FUNCTION"``, a function of one's own that makes a network.
+        num_classes: number of known classes, K. None: a network of transformers, or of one's own file, that
+            knows it.
+        **options: what the network's constructor takes beside, such as ``void=True``; with other libraries'
+            networks and one's own, also ``outlier_head=True``.
 
     Returns:
-        A module that maps pictures float [N, 3, H, W] in [0, 1] to a ``DenseOutput``.
+        A module that maps pictures float [N, 3, H, W] in [0, 1] to a ``DenseOutput``. Its weights are random,
+        but for those of transformers.
 
     Raises:
-        OddscapeError: an unknown name, or an option that the network does not take.
+        OddscapeError: an unknown name, an option that the network does not take, no number of classes where
+            one is needed, or a package that is missing or does not load.
     """
+    if ":" in name:
+        return network_of(name, num_classes, **options)
     if name not in MODELS:
-        raise OddscapeError(f"unknown model {name!r}; known: {', '.join(MODELS)}")
+        raise OddscapeError(
+            f"unknown model {name!r}; known: {', '.join(MODELS)}; and of other origins, as ORIGIN:NAME: "
+            f"{', '.join(ORIGINS)}, FILE.py:FUNCTION"
+        )
+    if num_classes is None:
+        raise OddscapeError(f"model {name!r} needs num_classes, the number of known classes")
     try:
         return MODELS[name](num_classes, **options)
     except TypeError as error:
         raise OddscapeError(f"model {name!r} does not take these options: {error}") from None
-
-
-@torch.inference_mode()
-def probe(net: nn.Module) -> DenseOutput:
-    """What a network says about one grey picture of 64×64: which maps it gives, of what shapes."""
-    was_training = net.training
-    like = next(net.parameters())
-    out: DenseOutput = net.eval()(torch.full((1, 3, 64, 64), 0.5, device=like.device, dtype=like.dtype))
-    net.train(was_training)
-    return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,11 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from oddscape.errors import OddscapeError
-from oddscape.models.layers import recorded, recorded_maps
+from oddscape.models.layers import LayerRecorder
+from oddscape.models.padding import cut_padding, pad_to_multiple
 from oddscape.outputs import DenseOutput, NativeMaps
 
 LogitsIn = str | int | Callable[[Any], Tensor]
 """Where logits are in what a network returns: a key or attribute, a position, or a function of it."""
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and standard deviation of each colour channel of ImageNet, by which most networks normalise."""
 
 _USUAL_KEYS = ("logits", "out")  # transformers, torchvision
 
@@ -22,6 +27,16 @@ class WrappedNetwork(nn.Module):
     """A network of any origin whose output is a ``DenseOutput``; made by :func:`wrap`.
 
     Its weights are those of the network, beginning with ``net.``.
+
+    Args:
+        net: the network.
+        logits: where logits are in what it returns.
+        features: name of the layer whose maps are the output's features.
+        normalise: mean and standard deviation of each colour channel.
+        known: the outputs that are the known classes, in order; None: all but ``void``.
+        void: the output that stands for "none of these".
+        align_corners: how its maps are upsampled bilinearly.
+        multiple: what both sides of its pictures must be multiples of.
     """
 
     mean: Tensor
@@ -37,27 +52,39 @@ class WrappedNetwork(nn.Module):
         known: Sequence[int] | None,
         void: int | None,
         align_corners: bool,
+        multiple: int,
     ) -> None:
         super().__init__()
-        self.net, self.where, self.layer = net, logits, features
+        self.net, self.where, self.multiple = net, logits, multiple
         self.known, self.void, self.align_corners = known, void, align_corners
+        self.recorder = None if features is None else LayerRecorder(net, features)
+        if self.recorder is not None:
+            weakref.finalize(self, self.recorder.remove)
         mean, std = normalise or ((0.0,) * 3, (1.0,) * 3)
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
+    @property
+    def num_classes(self) -> int | None:
+        """Number of known classes, K; None where :func:`wrap` was told neither it nor what to keep."""
+        return None if self.known is None else len(self.known)
+
     def forward(self, image: Tensor) -> DenseOutput:
         """Segment pictures float [N, 3, H, W] in [0, 1]."""
-        returned, features = self._run((image - self.mean) / self.std)
-        logits, void = self._split(self._logits_in(returned))
-        maps = NativeMaps(logits, void_logits=void, features=features)
-        return DenseOutput(maps, (image.shape[-2], image.shape[-1]), self.align_corners)
+        size = (image.shape[-2], image.shape[-1])
+        seen = (image - self.mean) / self.std
+        if self.multiple > 1:
+            seen = pad_to_multiple(seen, self.multiple)
+        returned, features = self._run(seen)
+        logits = self._logits_in(returned)
+        if self.multiple > 1:
+            logits = cut_padding(logits, size, seen)
+            features = None if features is None else cut_padding(features, size, seen)
+        known, void = self._split(logits)
+        return DenseOutput(NativeMaps(known, void_logits=void, features=features), size, self.align_corners)
 
     def _run(self, image: Tensor) -> tuple[Any, Tensor | None]:
-        if self.layer is None:
-            return self.net(image), None
-        with recorded(self.net, self.layer) as given:
-            returned = self.net(image)
-        return returned, recorded_maps(given, self.net, self.layer)
+        return (self.net(image), None) if self.recorder is None else self.recorder.run(self.net, image)
 
     def _logits_in(self, returned: Any) -> Tensor:
         logits = _pick(returned, self.where)
@@ -72,7 +99,7 @@ class WrappedNetwork(nn.Module):
         outputs = logits.shape[1]
         known = [i for i in range(outputs) if i != self.void] if self.known is None else list(self.known)
         void = [] if self.void is None else [self.void]
-        if not known or not all(0 <= index < outputs for index in known + void):
+        if not known or max(known + void) >= outputs:
             raise OddscapeError(
                 f"{_name(self.net)} has {outputs} outputs, 0 … {outputs - 1}; known classes are to be "
                 f"{known}, void {self.void}"
@@ -91,6 +118,7 @@ def wrap(
     keep: Sequence[int] | None = None,
     void: int | None = None,
     align_corners: bool = False,
+    multiple: int = 1,
 ) -> WrappedNetwork:
     """Make any network that maps pictures to logits one that every score, metric and command works on.
 
@@ -103,26 +131,44 @@ def wrap(
             one that the classifier reads; what a following layer does to them in place is done before.
         normalise: mean and standard deviation of each colour channel, R, G, B in [0, 1], that the network
             wants subtracted and divided by. None: it takes pictures in [0, 1].
-        num_classes: the first so many outputs are the known classes. None: all but ``void``.
+        num_classes: the first so many outputs beside ``void`` are the known classes. None: all of them.
         keep: which outputs are the known classes, in order, where they are not the first ones.
         void: the output that stands for "none of these".
         align_corners: how the network's maps are upsampled bilinearly.
+        multiple: both sides of the network's pictures must be multiples of this: others are padded on the
+            right and at the bottom with the colour of their border, and what the maps say there is cut off.
 
     Raises:
-        OddscapeError: both ``num_classes`` and ``keep``. When the network runs: no logits where they are
-            looked for, outputs that are not there, no layer of that name, or one that gives no maps.
+        OddscapeError: both ``num_classes`` and ``keep``, no class at all, an output that is named twice, or
+            no layer of the features' name. When the network runs: no logits where they are looked for,
+            outputs that are not there, or a layer that gives no maps.
     """
-    if num_classes is not None and keep is not None:
-        raise OddscapeError("wrap takes num_classes or keep, not both")
     return WrappedNetwork(
         net if isinstance(net, nn.Module) else _Function(net),
         logits=logits,
         features=features,
         normalise=normalise,
-        known=keep if num_classes is None else range(num_classes),
+        known=_known(num_classes, keep, void),
         void=void,
         align_corners=align_corners,
+        multiple=multiple,
     )
+
+
+def _known(num_classes: int | None, keep: Sequence[int] | None, void: int | None) -> tuple[int, ...] | None:
+    """The outputs that are known classes, None for all but void."""
+    if num_classes is not None and keep is not None:
+        raise OddscapeError("wrap takes num_classes or keep, not both")
+    if num_classes is not None:
+        keep = [index for index in range(num_classes + 1) if index != void][: max(num_classes, 0)]
+    outputs = [*(keep or ()), *([] if void is None else [void])]
+    if (keep is not None and not keep) or len(set(outputs)) < len(outputs) or min(outputs, default=0) < 0:
+        given = f"num_classes {num_classes}" if num_classes is not None else f"keep {keep}"
+        raise OddscapeError(
+            f"wrap was given {given} and void {void}; expected one known class or more, and each output "
+            f"once, by its number from 0 on"
+        )
+    return None if keep is None else tuple(keep)
 
 
 class _Function(nn.Module):

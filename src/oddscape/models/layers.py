@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any
 
@@ -31,32 +30,53 @@ def layer_named(net: nn.Module, name: str) -> nn.Module:
     return layers[name]
 
 
-@contextmanager
-def recorded(net: nn.Module, name: str) -> Iterator[list[Any]]:
-    """Record what a layer gives, each time that it runs inside the ``with``.
+class LayerRecorder:
+    """Keeps what one layer gives while its network runs in :meth:`run`, and nothing at other times.
 
-    The layer is hooked for that long alone: a network used elsewhere, too, keeps nothing alive there.
-    """
-    given: list[Any] = []
-    hook = layer_named(net, name).register_forward_hook(lambda _layer, _inputs, output: given.append(output))
-    try:
-        yield given
-    finally:
-        hook.remove()
+    It is hooked to the layer once, and not anew for each run: compilers trace a hook, but no hooking. A copy
+    of a network and its recorder, made together, stands alone.
 
-
-def recorded_maps(given: list[Any], net: nn.Module, name: str) -> Tensor:
-    """The maps [N, C, h, w] that a recorded layer gave last.
+    Args:
+        net: the network.
+        name: dotted name of the layer.
 
     Raises:
-        OddscapeError: the layer did not run, or gave something else.
+        OddscapeError: no such layer.
     """
-    if not given:
-        raise OddscapeError(f"layer {name!r} of {type(net).__name__} does not run when the network does")
-    maps = given[-1]
-    if not isinstance(maps, Tensor) or maps.ndim != 4:
-        what = f"shape {list(maps.shape)}" if isinstance(maps, Tensor) else type(maps).__name__
-        raise OddscapeError(
-            f"layer {name!r} of {type(net).__name__} gives {what}; expected maps [N, C, h, w]"
-        )
-    return maps
+
+    def __init__(self, net: nn.Module, name: str) -> None:
+        self.name, self.network = name, type(net).__name__
+        self.recording = False
+        self.given: Any = None
+        self.handle = layer_named(net, name).register_forward_hook(self)
+
+    def __call__(self, _layer: nn.Module, _inputs: Any, output: Any) -> None:
+        """Take what the layer gives, as its hook."""
+        if self.recording:
+            self.given = output
+
+    def run(self, net: Callable[..., Any], *inputs: Any) -> tuple[Any, Tensor]:
+        """Run the network; what it returns, and the maps [N, C, h, w] that the layer gave last.
+
+        Raises:
+            OddscapeError: the layer did not run, or gave something else.
+        """
+        self.recording = True
+        try:
+            returned, given = net(*inputs), self.given
+        finally:
+            self.recording, self.given = False, None
+        return returned, self._maps(given)
+
+    def remove(self) -> None:
+        """Unhook it from the layer."""
+        self.handle.remove()
+
+    def _maps(self, given: Any) -> Tensor:
+        layer = f"layer {self.name!r} of {self.network}"
+        if given is None:
+            raise OddscapeError(f"{layer} does not run when the network does")
+        if not isinstance(given, Tensor) or given.ndim != 4:
+            what = f"shape {list(given.shape)}" if isinstance(given, Tensor) else type(given).__name__
+            raise OddscapeError(f"{layer} gives {what}; expected maps [N, C, h, w]")
+        return given

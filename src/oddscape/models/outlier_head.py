@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import replace
 
 from torch import Tensor, nn
 
 from oddscape.errors import OddscapeError
-from oddscape.models import probe
-from oddscape.models.layers import recorded, recorded_maps
+from oddscape.models.layers import LayerRecorder
+from oddscape.models.probing import probe
 from oddscape.outputs import DenseOutput
 
 _FEATURES = "features"
@@ -31,10 +31,18 @@ class NetworkWithOutlierHead(nn.Module):
     def __init__(self, net: nn.Module, head: nn.Module, layer: str | None = None) -> None:
         super().__init__()
         self.net, self.outlier_head, self.layer = net, head, layer
+        self.recorder = None if layer is None else LayerRecorder(net, layer)
+        if self.recorder is not None:
+            weakref.finalize(self, self.recorder.remove)
+
+    @property
+    def num_classes(self) -> int | None:
+        """Number of known classes, K, where the network says it."""
+        return getattr(self.net, "num_classes", None)
 
     def forward(self, image: Tensor) -> DenseOutput:
         """The network's output for pictures [N, 3, H, W] with ``outlier_logits`` added."""
-        out, maps = _run(self.net, self.layer, lambda: self.net(image))
+        out, maps = _run(self.net, self.recorder, image)
         return replace(out, native=replace(out.native, outlier_logits=self.outlier_head(maps)))
 
 
@@ -55,39 +63,43 @@ def with_outlier_head(net: nn.Module, on: str = _FEATURES) -> NetworkWithOutlier
         OddscapeError: a network that gives no ``DenseOutput`` or has an outlier head, no layer of that name,
             or one that gives no such maps.
     """
-    fields = _fields(net)
+    fields = probe(net).fields
     if "outlier_logits" in fields:
         raise OddscapeError(
             f"{type(net).__name__} has an outlier head already: its output holds outlier_logits"
         )
     layer = None if on == _FEATURES and _FEATURES in fields else on
-    _, maps = _run(net, layer, lambda: probe(net))
+    channels = _channels(net, layer)
     head = nn.Sequential(
         OrderedDict(
-            norm=nn.BatchNorm2d(maps.shape[1], momentum=0.01),
+            norm=nn.BatchNorm2d(channels, momentum=0.01),
             relu=nn.ReLU(inplace=True),
-            conv=nn.Conv2d(maps.shape[1], 2, 1),
+            conv=nn.Conv2d(channels, 2, 1),
         )
     )
     like = next(net.parameters())
-    return NetworkWithOutlierHead(net, head.to(like.device, like.dtype), layer).train(net.training)
+    headed = NetworkWithOutlierHead(net, head.to(like.device, like.dtype).train(net.training), layer)
+    headed.training = net.training  # of it alone: modules of the network may be in other modes
+    return headed
 
 
-def _run(net: nn.Module, layer: str | None, run: Callable[[], DenseOutput]) -> tuple[DenseOutput, Tensor]:
+def _run(net: nn.Module, recorder: LayerRecorder | None, image: Tensor) -> tuple[DenseOutput, Tensor]:
     """Run a network; its output, and the maps that a head reads."""
+    if recorder is not None:
+        return recorder.run(net, image)
+    out: DenseOutput = net(image)
+    assert out.native.features is not None, "with_outlier_head has seen them"
+    return out, out.native.features
+
+
+def _channels(net: nn.Module, layer: str | None) -> int:
+    """Channels of the maps that a head reads."""
     if layer is None:
-        out = run()
-        assert out.native.features is not None, "with_outlier_head has seen them"
-        return out, out.native.features
-    with recorded(net, layer) as given:
-        out = run()
-    return out, recorded_maps(given, net, layer)
-
-
-def _fields(net: nn.Module) -> frozenset[str]:
-    out: object = probe(net)
-    if not isinstance(out, DenseOutput):
-        raise OddscapeError(
-            f"{type(net).__name__} gives {type(out).__name__}; expected a DenseOutput (odd.wrap)"
-        )
-    return out.fields
+        features = probe(net).native.features
+        assert features is not None, "with_outlier_head has seen them"
+        return features.shape[1]
+    recorder = LayerRecorder(net, layer)
+    try:
+        return recorder.run(probe, net)[1].shape[1]
+    finally:
+        recorder.remove()
