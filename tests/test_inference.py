@@ -3,7 +3,7 @@ import torch
 
 from oddscape.inference import postprocess
 from oddscape.outputs import DenseOutput, NativeMaps
-from oddscape.scores import SCORES
+from oddscape.scores import SCORES, Score, read_score
 
 
 def output(native, size, align_corners=False, classes=7):
@@ -14,7 +14,16 @@ def output(native, size, align_corners=False, classes=7):
         return torch.randn((n, channels, *(places or (h, w))), generator=generator) * 3
 
     return DenseOutput(
-        NativeMaps(maps(classes), maps(2), maps(1), maps(4, h // 2, w // 2), maps(4, h // 2, w // 2)),
+        NativeMaps(
+            maps(classes),
+            maps(2),
+            maps(1),
+            maps(4, h // 2, w // 2),
+            maps(4, h // 2, w // 2),
+            mask_logits=maps(6, h + 3, w + 2),
+            class_logits=torch.randn((n, 6, classes + 1), generator=generator),
+            member_logits=torch.stack([maps(classes) for _ in range(3)]),
+        ),
         size,
         align_corners,
     )
@@ -38,6 +47,42 @@ def test_bands_equal_the_plain_computation(native, size, align_corners, band_col
     assert torch.equal(result.classes, out.logits.argmax(1).to(torch.uint8))
     for name, score in SCORES.items():
         torch.testing.assert_close(result.scores[name], score(out), rtol=1e-5, atol=2e-5)
+
+
+# Of any member, so that each must be at its own place.
+OF_MEMBERS = Score(
+    "members",
+    lambda out: (out.member_logits * torch.tensor([1.0, 2, 4]).view(-1, 1, 1, 1, 1)).sum(0).amax(1),
+    "",
+    "",
+    needs=("member_logits",),
+)
+
+
+@pytest.mark.parametrize(("native", "size"), SIZES)
+def test_bands_of_members_equal_the_plain_computation(native, size):
+    out = output(native, size)
+    banded = postprocess(out, {"members": OF_MEMBERS}, 8).scores["members"]
+    torch.testing.assert_close(banded, OF_MEMBERS(out), rtol=1e-5, atol=5e-5)
+
+
+@pytest.mark.parametrize(
+    "text", ["max_logit+boundaries+smoothing", "dicnet+smoothing", "rba+boundaries@width=2"]
+)
+def test_steps_on_finished_maps_follow_the_bands(text):
+    out = output((2, 9, 7), (37, 23))
+    score = read_score(text, SCORES)
+    result = postprocess(out, {"energy": SCORES["energy"], text: score}, 8)
+    torch.testing.assert_close(result.scores[text], score(out), rtol=1e-5, atol=2e-5)
+    assert list(result.scores) == ["energy", text]
+
+
+@pytest.mark.parametrize("name", ["msp", "energy", "gen"])
+def test_temperature_in_bands(name):
+    out, score = output((1, 8, 12), (32, 48)), SCORES[name].with_(temperature=2)
+    result = postprocess(out, {"hot": score, "plain": SCORES[name]}, 8)
+    torch.testing.assert_close(result.scores["hot"], score(out), rtol=1e-5, atol=2e-5)
+    torch.testing.assert_close(result.scores["plain"], SCORES[name](out), rtol=1e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize("size", [(8, 12), (32, 48)])

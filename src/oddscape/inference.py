@@ -74,7 +74,8 @@ def postprocess(
 
     Args:
         out: the network's output.
-        scores: the scores by name; those that are not per pixel are computed whole.
+        scores: the scores by name; those that are not per pixel are computed whole. What is done to a
+            finished map (:class:`~oddscape.scores.postprocessing.PostProcessing`) follows the bands.
         band_columns: columns of a band; 32 fill the vectors and keep a band of 19 classes to 2.5 MB.
     """
     device, shape = out.native.logits.device, (len(out.native.logits), *out.size)
@@ -90,8 +91,10 @@ def postprocess(
             # Last, for it takes the band's own memory to work in.
             classes[picture, :, columns] = _classes(band)[0]
             del band  # so that the next one takes its place in memory and cache
-    whole = {name: score(out) for name, score in scores.items() if not score.per_pixel}
-    return Postprocessed(classes, {name: (maps | whole)[name] for name in scores})
+    for name, score in scores.items():
+        if not score.per_pixel:
+            maps[name] = score.before_steps(out)
+    return Postprocessed(classes, {n: score.after_steps(maps[n], classes) for n, score in scores.items()})
 
 
 def _classes(band: DenseOutput) -> Tensor:
@@ -103,21 +106,37 @@ def _classes(band: DenseOutput) -> Tensor:
     return below_peak.add_(number, alpha=-_SPECK).amax(1).mul_(-1 / _SPECK)
 
 
+# Not a map: [N, Q, K + 1], and [M, N, K, h, w].
+_WITHOUT_PLACE, _OF_MEMBERS = "class_logits", "member_logits"
+
+
 class _BandUpsampler:
     """Bilinear upsampling to some columns of full-size maps: across by a matrix, down by interpolate."""
 
     def __init__(self, out: DenseOutput, names: set[str]) -> None:
         self.out = out
-        self.maps = {name: getattr(out.native, name) for name in {"logits", *names}}
-        self.columns = {w: _column_blend(w, out) for w in {m.shape[-1] for m in self.maps.values()}}
+        self.native = {name: getattr(out.native, name) for name in {"logits", *names}}
+        widths = {maps.shape[-1] for name, maps in self.native.items() if name != _WITHOUT_PLACE}
+        self.columns = {width: _column_blend(width, out) for width in widths}
 
     def band(self, picture: int, columns: slice) -> DenseOutput:
         """The given columns of one picture as an output of its own, already at full size."""
-        native = {name: self._upsample(maps[picture], columns) for name, maps in self.maps.items()}
+        native = {name: self._band_of(name, picture, columns) for name in self.native}
         size = (self.out.size[0], columns.stop - columns.start)
         return replace(self.out, native=NativeMaps(**native), size=size)
 
+    def _band_of(self, name: str, picture: int, columns: slice) -> Tensor:
+        native: Tensor = self.native[name]
+        if name == _WITHOUT_PLACE:
+            return native[picture : picture + 1]
+        if name == _OF_MEMBERS:  # every member's channels side by side, and apart again
+            members = native[:, picture]
+            band = self._upsample(members.flatten(0, 1), columns)
+            return band.view(len(members), 1, members.shape[1], *band.shape[-2:])
+        return self._upsample(native[picture], columns)
+
     def _upsample(self, maps: Tensor, columns: slice) -> Tensor:
+        """The given columns of maps [C, h, w] at full size, float32 [1, C, H, columns]."""
         low, high, blend = self.columns[maps.shape[-1]]
         native = slice(int(low[columns.start]), int(high[columns.stop - 1]) + 1)
         short = maps[..., native].float() @ blend[native, columns]

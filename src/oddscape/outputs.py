@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -37,6 +36,7 @@ class NativeMaps:
         mask_logits: [N, Q, h, w] of mask-classification networks.
         class_logits: [N, Q, K + 1] of mask-classification networks.
         member_logits: [M, N, K, h, w] of the M passes of an ensemble.
+        auxiliary_logits: [N, K, h, w] of the branch that deep supervision trains; in training alone.
     """
 
     logits: Tensor
@@ -47,11 +47,31 @@ class NativeMaps:
     mask_logits: Tensor | None = None
     class_logits: Tensor | None = None
     member_logits: Tensor | None = None
+    auxiliary_logits: Tensor | None = None
+
+
+class _computed_once:  # noqa: N801, used as a decorator
+    """``functools.cached_property`` without its lock of Python 3.11, at which ``torch.compile`` gives up."""
+
+    def __init__(self, compute: Callable[[Any], Tensor]) -> None:
+        self.compute, self.__doc__ = compute, compute.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, out: Any, owner: type) -> Tensor:
+        if out is None:
+            return self  # type: ignore[return-value]  # what documentation tools ask the class for
+        value = out.__dict__[self.name] = self.compute(out)
+        return value
 
 
 @dataclass(frozen=True, eq=False)
 class DenseOutput:
     """A network's maps for N pictures, kept native and given at full size on request.
+
+    It passes through ``torch.compile``, ``torch.export``, autocast and a network that accelerate prepared.
+    Accelerate's ``gather`` takes the maps that are wanted, such as ``gather(out.logits)``, not the whole.
 
     Args:
         native: the maps as the network made them.
@@ -78,14 +98,28 @@ class DenseOutput:
         """Logit of the void class, float32 [N, 1, H, W]. None without it."""
         return None if self.native.void_logits is None else self.full_size(self.native.void_logits)
 
+    @property
+    def mask_logits(self) -> Tensor | None:
+        """Logits of the Q masks, float32 [N, Q, H, W]. None without mask classification."""
+        return None if self.native.mask_logits is None else self.full_size(self.native.mask_logits)
+
+    @property
+    def member_logits(self) -> Tensor | None:
+        """Logits of the M passes of an ensemble, float32 [M, N, K, H, W]. None without them."""
+        members = self.native.member_logits
+        if members is None:
+            return None
+        full = self.full_size(members.flatten(0, 1))
+        return full.view(*members.shape[:3], *full.shape[-2:])
+
     # These two are kept once computed: nearly every score wants one of them, they are a K-th of the logits in
     # memory, and the exponentials are what a score costs.
-    @cached_property
+    @_computed_once
     def max_logit(self) -> Tensor:
         """The largest logit of the known classes, float32 [N, H, W]."""
         return self.logits.amax(1)
 
-    @cached_property
+    @_computed_once
     def log_evidence(self) -> Tensor:
         """``logsumexp`` of the logits over the known classes, float32 [N, H, W]; ln p̂(x) up to a constant."""
         # The gradient does not depend on what is subtracted, and detached it takes half the time. Powers of
@@ -97,6 +131,13 @@ class DenseOutput:
     def full_size(self, maps: Tensor) -> Tensor:
         """Bring any map [N, C, h, w] of this output to picture size, float32 [N, C, H, W]."""
         return upsample(maps, self.size, align_corners=self.align_corners)
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> DenseOutput:
+        """The output with its maps on a device; accelerate's ``send_to_device`` calls it."""
+        moved: DenseOutput = pytree.tree_map_only(
+            Tensor, lambda maps: maps.to(device, non_blocking=non_blocking), self
+        )
+        return moved
 
     @property
     def num_classes(self) -> int:

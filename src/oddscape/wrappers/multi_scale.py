@@ -41,6 +41,14 @@ class MultiScaleFlip(nn.Module):
             raise OddscapeError(f"scales {scales}: expected one or more factors above 0")
         self.net, self.scales, self.flip = net, tuple(sorted(set(scales), reverse=True)), flip
 
+    @property
+    def in_words(self) -> str:
+        """What is done, for the record of a run."""
+        if self.flip and self.scales == (1.0,):
+            return "mean over the picture and its mirror image"
+        scales = ", ".join(f"{scale:g}" for scale in reversed(self.scales))
+        return f"mean over scales {scales}{' and mirror images' if self.flip else ''}"
+
     def forward(self, image: Tensor) -> DenseOutput:
         """Segment pictures float [N, 3, H, W] in [0, 1]; one pass after the other."""
         size = (image.shape[-2], image.shape[-1])

@@ -64,6 +64,11 @@ class SlidingWindows(nn.Module):
         self.net = net
         self.window, self.overlap, self.stride, self.batch_size = window, overlap, stride, batch_size
 
+    @property
+    def in_words(self) -> str:
+        """What is done, for the record of a run."""
+        return f"windows of {format_size(self.window)} overlapping by {100 * self.overlap:g} %"
+
     def forward(self, image: Tensor) -> DenseOutput:
         """Segment pictures float [N, 3, H, W] in [0, 1] of any size."""
         net: Callable[[Tensor], DenseOutput] = self.net

@@ -1,0 +1,71 @@
+"""``oddscape fit``: scores that learn from known data, in one pass over its pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from oddscape.advance import scenes
+from oddscape.commands.options import InferenceOptions, NetworkOptions, reader_option
+from oddscape.commands.progress import progress_bar
+from oddscape.training.config import TRAINING_SPLITS
+
+
+def fit(
+    *,
+    dataset: str,
+    data: Path,
+    out: Path,
+    network: NetworkOptions = NetworkOptions(),
+    score: tuple[str, ...] = ("all",),
+    labels: Literal["own", "truth"] = "own",
+    max_pictures: int | None = None,
+    inference: InferenceOptions = InferenceOptions(),
+    reader: tuple[str, ...] = (),
+) -> None:
+    """Fit scores that learn from known data, and write them to a file for evaluate and predict.
+
+    Parameters
+    ----------
+    dataset
+        Name of a data set of known things (see ``oddscape data list``).
+    data
+        Its folder.
+    out
+        File for the fitted scores, .safetensors.
+    score
+        A score's name (see ``oddscape scores``), with parameters where wanted, as in knn@neighbours=10; may
+        be given several times. ``all``: every one that the network can carry.
+    labels
+        ``own``: statistics go by the classes that the network predicts. ``truth``: by the data's labels,
+        whose classes must be the network's; void is left out.
+    max_pictures
+        Take so many pictures, evenly spread over the data; by default all.
+    reader
+        An option of the data set's reader as NAME=VALUE; by default the split that ``oddscape train`` takes.
+    """
+    from oddscape import data as data_sets
+
+    split = {"split": TRAINING_SPLITS[dataset]} if dataset in TRAINING_SPLITS else {}
+    options = split | dict(reader_option(text) for text in reader)
+    known = data_sets.open(dataset, data, **options)
+    net, model = network.load()
+
+    from oddscape.fitting import fit_scores
+    from oddscape.scores.fitted.files import save_scores
+
+    with progress_bar("fitting scores") as advance:
+        fitted = fit_scores(
+            inference.around(net),
+            known,
+            score,
+            labels=labels,
+            size=inference.size,
+            max_pictures=max_pictures,
+            progress=scenes(advance),
+        )
+    weights = network.weights.name if network.weights else ""
+    save_scores(fitted, out, {"network": model, "weights": weights, "data": dataset})
+    Console().print(f"fitted {', '.join(fitted)}: {out}", soft_wrap=True)

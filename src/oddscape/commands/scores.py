@@ -1,0 +1,94 @@
+"""``oddscape scores``: the scores by name, or all about one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, get_args
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from oddscape.report.wording import saw_words
+
+if TYPE_CHECKING:
+    from oddscape.scores import Score
+
+
+def scores(name: str | None = None, /) -> None:
+    """List the scores, and what can be done to their maps; with a name, tell all about that score.
+
+    Parameters
+    ----------
+    name
+        A score, with parameters and post-processing or without, as in energy@temperature=2 or
+        max_logit+boundaries+smoothing.
+    """
+    from oddscape.scores import read_score
+    from oddscape.scores.score import Kind
+
+    if name is None:
+        Console().print(*(_score_table(kind) for kind in get_args(Kind)), _step_table())
+    else:
+        Console().print(_details(read_score(name, _every_score())))
+
+
+def _every_score() -> dict[str, Score]:
+    """Those that run on an output, and the descriptions of those that are fitted first."""
+    from oddscape.scores import SCORES
+    from oddscape.scores.fitted import FITTED
+
+    fitted = {n: replace(method.score(), parameters=method.parameters) for n, method in FITTED.items()}
+    return SCORES | fitted
+
+
+def _score_table(kind: str) -> Table:
+    table = Table(title=f"Scores: {kind}", expand=True)
+    table.add_column("name", no_wrap=True, min_width=18)
+    table.add_column("formula", ratio=4)
+    table.add_column("needs", min_width=16)
+    table.add_column("saw outliers", width=8)
+    table.add_column("paper", ratio=3)
+    for score in _every_score().values():
+        if score.kind == kind:
+            needs, saw = ",\n".join(score.needs) or "–", saw_words(score.saw_outliers)
+            table.add_row(score.name, Text(score.formula), needs, saw, _short(score.paper))
+    return table
+
+
+def _step_table() -> Table:
+    from oddscape.scores import POSTPROCESSING
+
+    title = "Post-processing of any score, as in max_logit+boundaries+smoothing"
+    table = Table("name", "what it does", "parameters", "paper", title=title, expand=True)
+    for step in POSTPROCESSING.values():
+        parameters = "\n".join(f"{p.name}: {p.meaning}" for p in step.parameters)
+        table.add_row(step.name, step.formula, parameters, _short(step.paper))
+    return table
+
+
+def _short(paper: str) -> str:
+    """Authors and venue."""
+    return f"{paper.partition(': ')[0]}, {paper.rpartition(', ')[2]}"
+
+
+def _details(score: Score) -> Table:
+    table = Table("score", score.name, show_header=True, box=None, padding=(0, 2, 0, 0))
+    for term, text in _facts(score):
+        table.add_row(term, Text(text))
+    return table
+
+
+def _facts(score: Score) -> Iterator[tuple[str, str]]:
+    yield "formula", score.formula
+    yield "paper", score.paper
+    yield "takes", score.kind
+    yield "needs", ", ".join(("logits", *score.needs))
+    yield "saw outliers", saw_words(score.saw_outliers)
+    yield "works", score.works
+    yield "fails", score.fails
+    for parameter in score.parameters:
+        yield "parameter", f"{parameter.name}: {parameter.meaning}"
+    for step in score.steps:
+        yield "then", f"{step.formula} ({step.paper})"
