@@ -25,7 +25,9 @@ from oddscape.metrics import (
 from oddscape.models import create_model, load_checkpoint
 from oddscape.protocols import PROTOCOLS, Protocol
 from oddscape.score_files import write_score
-from oddscape.scores import SCORES
+from oddscape.scores import SCORES, fitting_scores
+from oddscape.wrappers.multi_scale import MultiScaleFlip
+from oddscape.wrappers.windows import SlidingWindows
 
 
 @torch.inference_mode()
@@ -103,6 +105,15 @@ def test_a_changed_reader_is_said(masks_folder, tiny_network):
     assert results.pictures == ["a", "b"]
 
 
+def test_what_wrappers_do_is_recorded_and_the_network_below_gives_its_name(masks_folder, tiny_network):
+    net = tiny_network(5)
+    seen = MultiScaleFlip(SlidingWindows(net, (64, 96), 0.5), (0.5, 1.0), flip=False)
+    results = evaluate(seen, PROTOCOLS["masks"], masks_folder, ["msp"])
+    assert results.inference == ["mean over scales 0.5, 1", "windows of 96×64 overlapping by 50 %"]
+    assert results.model == "TinyNetwork"
+    assert evaluate(net, PROTOCOLS["masks"], masks_folder, ["msp"]).inference == []
+
+
 def test_nothing_is_said_where_nothing_is_changed(masks_folder, tiny_network):
     protocol = replace(PROTOCOLS["masks"], evaluation_size=(16, 24))
     results = evaluate(tiny_network(5), protocol, masks_folder, ["msp"], evaluation_size=(16, 24))
@@ -111,7 +122,7 @@ def test_nothing_is_said_where_nothing_is_changed(masks_folder, tiny_network):
 
 def test_all_stands_for_the_scores_that_the_network_can_carry(masks_folder, tiny_network):
     results = evaluate(tiny_network(5), PROTOCOLS["masks"], masks_folder)
-    assert [result.score for result in results.scores] == ["msp", "max_logit", "entropy", "energy"]
+    assert [result.score for result in results.scores] == list(fitting_scores(frozenset({"logits"})))
     assert not any(result.saw_outliers for result in results.scores)
     assert results.model == "TinyNetwork"
 

@@ -66,6 +66,15 @@ def test_sizes_of_their_own_stay_none(results, tmp_path):
     assert again.protocol == PROTOCOLS["masks"]
 
 
+def test_files_from_before_ways_of_inference_were_recorded_are_read(results, tmp_path):
+    ways = ["mean over the picture and its mirror image"]
+    replace(results, inference=ways).save(tmp_path / "r.json")
+    document = json.loads((tmp_path / "r.json").read_text())
+    assert document.pop("inference") == ways
+    (tmp_path / "r.json").write_text(json.dumps(document))
+    assert Results.load(tmp_path / "r.json").inference == []
+
+
 def test_the_file_is_strict_json_with_a_version(results, tmp_path):
     results.save(tmp_path / "r.json")
     document = json.loads((tmp_path / "r.json").read_text(), parse_constant=pytest.fail)

@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     from oddscape.errors import OddscapeError
     from oddscape.evaluation import evaluate, evaluate_scores
     from oddscape.examples import illustrate
+    from oddscape.export import export_onnx, export_program
+    from oddscape.fitting import fit_scores
     from oddscape.labels import LabelSpace
     from oddscape.models import MODELS, DiCNet, create_model, load_checkpoint, save_checkpoint
     from oddscape.models.adapters import wrap
+    from oddscape.models.fused_batch_norms import fuse_batch_norms
+    from oddscape.models.imagenet import load_imagenet
     from oddscape.models.outlier_head import with_outlier_head
     from oddscape.outputs import DenseOutput, NativeMaps
     from oddscape.protocol_file import read_protocol
@@ -25,11 +29,18 @@ if TYPE_CHECKING:
     from oddscape.results import Results
     from oddscape.scenes import Scene
     from oddscape.scores import SCORES, Score
+    from oddscape.scores.fitted import FITTED
+    from oddscape.scores.fitted.files import load_scores, save_scores
+    from oddscape.scores.postprocessing import POSTPROCESSING
     from oddscape.town import make_town
     from oddscape.training.config import TrainConfig
     from oddscape.training.loop import train
     from oddscape.training.losses import LOSSES
+    from oddscape.wrappers.ensemble import ensemble
+    from oddscape.wrappers.mc_dropout import mc_dropout
     from oddscape.wrappers.multi_scale import MultiScaleFlip
+    from oddscape.wrappers.odin import odin
+    from oddscape.wrappers.react import fit_react, react
     from oddscape.wrappers.windows import SlidingWindows
 
 # Where each public name lives. They are imported when first asked for, so that the command line answers
@@ -66,12 +77,28 @@ _HOMES = {
     "train": "training.loop",
     "TrainConfig": "training.config",
     "SlidingWindows": "wrappers.windows",
+    "FITTED": "scores.fitted",
+    "POSTPROCESSING": "scores.postprocessing",
+    "fit_scores": "fitting",
+    "load_scores": "scores.fitted.files",
+    "save_scores": "scores.fitted.files",
+    "odin": "wrappers.odin",
+    "mc_dropout": "wrappers.mc_dropout",
+    "ensemble": "wrappers.ensemble",
+    "react": "wrappers.react",
+    "fit_react": "wrappers.react",
+    "load_imagenet": "models.imagenet",
+    "fuse_batch_norms": "models.fused_batch_norms",
+    "export_program": "export",
+    "export_onnx": "export",
 }
 
 __all__ = [
     "DATASETS",
+    "FITTED",
     "LOSSES",
     "MODELS",
+    "POSTPROCESSING",
     "PROTOCOLS",
     "SCORES",
     "DenseOutput",
@@ -91,14 +118,26 @@ __all__ = [
     "__version__",
     "create_model",
     "data",
+    "ensemble",
     "evaluate",
     "evaluate_scores",
+    "export_onnx",
+    "export_program",
+    "fit_react",
+    "fit_scores",
+    "fuse_batch_norms",
     "illustrate",
     "load_checkpoint",
+    "load_imagenet",
+    "load_scores",
     "make_town",
+    "mc_dropout",
     "metrics",
+    "odin",
+    "react",
     "read_protocol",
     "save_checkpoint",
+    "save_scores",
     "train",
     "with_outlier_head",
     "wrap",

@@ -25,11 +25,13 @@ app = App(
 )
 _COMMANDS = {
     "demo": "The whole story on the synthetic town: train, evaluate, report.",
+    "fit": "Fit scores that learn from known data, for evaluate and predict.",
     "evaluate": "Evaluate a network, or score files, under a named protocol.",
     "compare": "Put results files side by side, with paired differences.",
     "predict": "Class map, anomaly map and overlay of pictures.",
-    "models": "List the networks.",
+    "models": "List the networks and what they cost.",
     "doctor": "Tell what this installation can do, and how to install what is missing.",
+    "scores": "List the scores: formula, what each needs, where it comes from; or tell all about one.",
     "protocols": "List the protocols: what changes a figure.",
 }
 _GROUPS: dict[str, tuple[str, dict[str, str]]] = {

@@ -88,6 +88,7 @@ class Detector:
         self.net = net.eval()
         out = probe(net)
         self.score = pick_scores([score], out.fields)[score] if isinstance(score, str) else score
+        self.score.before_steps(out)  # refuses a network of another kind than it was fitted to
         self.threshold = threshold
         self.size = size
         self.label_space = label_space or label_space_of(out.num_classes)

@@ -25,9 +25,10 @@ from oddscape.results import Results
 from oddscape.scenes import Scene
 from oddscape.score_files import ScoreFolder
 from oddscape.score_tally import ScoreSource
-from oddscape.scores import SCORES, pick_scores
+from oddscape.scores import SCORES, Score, pick_scores
 from oddscape.sizes import Size, format_size
 from oddscape.tally import SceneMaps, Tally
+from oddscape.wrappers import unwrapped
 
 # Training an outlier head changes the other outputs too, so every score of such a network saw outliers.
 _OUTLIER_HEAD = "outlier_logits"
@@ -44,6 +45,7 @@ def evaluate(
     data: str | Path,
     scores: Sequence[str] = ("all",),
     *,
+    fitted: Mapping[str, Score] | None = None,
     size: Size | None = None,
     evaluation_size: Size | None = None,
     reader: Mapping[str, str] | None = None,
@@ -55,14 +57,17 @@ def evaluate(
     """Run a network and several scores over a data set under a named protocol.
 
     Args:
-        net: maps pictures [N, 3, H, W] in [0, 1] to a ``DenseOutput``; it is put into evaluation mode.
+        net: maps pictures [N, 3, H, W] in [0, 1] to a ``DenseOutput``; it is put into evaluation mode. What
+            ``odd.SlidingWindows`` and ``odd.MultiScaleFlip`` around it do is recorded in the results.
         protocol: one of ``odd.PROTOCOLS``, or one of ``odd.read_protocol``.
         data: folder of the protocol's data set.
-        scores: names in ``odd.SCORES``; ``"all"`` stands for those that the network can carry.
+        scores: names in ``odd.SCORES`` and of ``fitted``; ``"all"`` stands for those that the network can
+            carry and all that are fitted.
+        fitted: scores that have learnt from known data, by name (``odd.fit_scores``, ``odd.load_scores``).
         size: (H, W) at which the network sees the pictures; None: their own.
         evaluation_size: overrides the protocol's; the results say so.
         reader: overrides options of the protocol's reader; the results say so.
-        model: name of the network for tables; its class's name where empty.
+        model: name of the network for tables; its class's name where empty, below the wrappers.
         weights: where its weights came from, for the record.
         engine: ``"exact"`` keeps every score, 4 bytes a pixel; ``"streaming"`` takes 64 MB a score however
             many pixels there are and certifies how far its figures are off.
@@ -73,7 +78,9 @@ def evaluate(
             two before the first picture is read.
     """
     out = probe(net)
-    chosen = pick_scores(list(scores), out.fields)
+    chosen = pick_scores(list(scores), out.fields, fitted)
+    for score in (fitted or {}).values():
+        score.before_steps(out)  # refuses a network of another kind than it was fitted to
     trained = _OUTLIER_HEAD in out.fields
     sources = {
         name: ScoreSource(score.formula, score.saw_outliers or trained) for name, score in chosen.items()
@@ -90,7 +97,14 @@ def evaluate(
 
     job = _Job(protocol, Path(data), evaluation_size, reader or {}, engine, progress)
     results = job.run(look, sources, num_classes=out.num_classes)
-    return replace(results, model=model or type(net).__name__, weights=weights, inference_size=size)
+    below, ways = unwrapped(net)
+    return replace(
+        results,
+        model=model or type(below).__name__,
+        weights=weights,
+        inference_size=size,
+        inference=ways,
+    )
 
 
 def evaluate_scores(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,17 @@ from oddscape.inference import run_network
 from oddscape.labels import label_space_of
 from oddscape.models import probe
 from oddscape.results import Results, ScoreResult
-from oddscape.scores import pick_scores
+from oddscape.scores import Score, pick_scores
 
 
 def illustrate(
-    net: nn.Module, results: Results, data: str | Path, score: str | None = None, count: int = 3
+    net: nn.Module,
+    results: Results,
+    data: str | Path,
+    score: str | None = None,
+    count: int = 3,
+    *,
+    fitted: Mapping[str, Score] | None = None,
 ) -> list[Illustration]:
     """Make pictures of the best and the worst scenes of an evaluation, by AP of the picture.
 
@@ -30,29 +37,32 @@ def illustrate(
         data: folder of the data set.
         score: which score is shown; None: the one with the highest headline AP.
         count: number of best and of worst scenes; a scene is shown once.
+        fitted: the fitted scores that ``evaluate`` was given.
     """
     if score is None:
         score = max(results.scores, key=lambda r: r.headline(results.protocol).average_precision).score
     shown = results.of(score)
+    scores = pick_scores([score], probe(net).fields, fitted)
     dataset = data_sets.open(results.protocol.data, data, **results.protocol.reader)
     by_precision = np.argsort(shown.picture_average_precision)[::-1].tolist()
     ranked = [index for index in by_precision if not math.isnan(shown.picture_average_precision[index])]
     best, worst = ranked[:count], ranked[count:][-count:][::-1]
     return [
-        _illustration(net, results, dataset, index, shown, rank)
+        _illustration(net, results, dataset, index, scores, rank)
         for rank, indices in (("best", best), ("worst", worst))
         for index in indices
     ]
 
 
 def _illustration(
-    net: nn.Module, results: Results, dataset: Dataset, index: int, shown: ScoreResult, rank: str
+    net: nn.Module, results: Results, dataset: Dataset, index: int, scores: Mapping[str, Score], rank: str
 ) -> Illustration:
+    (name,) = scores
+    shown = results.of(name)
     scene = evaluation_truth(dataset[index], results.protocol)
     assert scene.anomaly is not None, "evaluate refuses scenes without anomaly truth"
     height, width = scene.anomaly.shape
     out = probe(net)
-    scores = pick_scores([shown.score], out.fields)
     result = run_network(net, scene.image, scores, size=results.inference_size, output_size=(height, width))
     return Illustration(
         name=scene.name,

@@ -271,6 +271,8 @@ class Results:
         engine: ``"exact"`` or ``"streaming"``.
         fingerprint: SHA-256 over names, pictures and truth as read, in order.
         source: what was evaluated, a network or score files of any program.
+        inference: in words, how else the network was shown a picture, such as in windows or in several
+            scales, the outermost first; empty if once and whole.
     """
 
     protocol: Protocol
@@ -296,6 +298,7 @@ class Results:
     engine: str = "exact"
     fingerprint: str = ""
     source: Literal["network", "score files"] = "network"
+    inference: list[str] = field(default_factory=list)
 
     @property
     def anomaly_share(self) -> float:

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from oddscape.models import checkpoint_metadata, create_model
 from oddscape.protocols import PROTOCOLS
 from oddscape.results import Results
+from oddscape.scores import fitting_scores
 from oddscape.training.config import TrainConfig
 
 
@@ -58,7 +60,7 @@ def test_protocols_lists_what_each_fixes(run):
 
 
 def test_models_lists_what_each_can_carry(run):
-    status, out, err = run("models", "--num-classes", 12)
+    status, out, err = run("models", "densehybrid_small_ladder", "--num-classes", 12)
     assert (status, err) == (0, "")
     assert "densehybrid_small_ladder" in out
     assert "dataset_posterior" in out
@@ -81,7 +83,7 @@ def test_evaluate_prints_a_table_and_writes_results_and_a_report(run, streethaza
     assert (status, err) == (0, "")
     results = Results.load(out / "results.json")
     assert results.inference_size == (32, 64)
-    assert [result.score for result in results.scores] == ["msp", "max_logit", "entropy", "energy"]
+    assert [result.score for result in results.scores] == list(fitting_scores(frozenset({"logits"})))
     assert (results.model, results.weights) == ("small_ladder", "weights.safetensors")
     average_precision = results.of("energy").per_picture.average_precision
     assert f"{100 * average_precision:.2f}" in printed
@@ -278,8 +280,15 @@ def test_a_full_disk_during_training_is_one_line_and_the_run_resumes(
             raise OSError(errno.ENOSPC, "No space left on device")
         return write_bytes(path, content)
 
+    def full_at_last(_state, path, _metadata):
+        write_bytes(path, b"half of it")
+        raise SafetensorError(
+            "Error while serializing: I/O error: No space left on device (os error 28) at path …"
+        )
+
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_bytes", until_full)
+        patched.setattr("oddscape.models.checkpoints.save_file", full_at_last)
         line = fails(*command, "--out", out / "stopped")
     assert line == f"oddscape: cannot write {out / 'stopped' / full_from}: No space left on device\n"
     assert full_from not in {path.name for path in (out / "stopped").iterdir()}

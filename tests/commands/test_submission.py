@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from oddscape.cli import main
-from oddscape.commands.options import NetworkOptions
+from oddscape.commands.options import InferenceOptions, NetworkOptions
 from oddscape.commands.submission import check, make
 from oddscape.errors import OddscapeError
 from oddscape.models import create_model, save_checkpoint
@@ -96,7 +96,7 @@ def test_a_folder_of_pictures_becomes_a_fishyscapes_submission(network, tmp_path
         kind="fishyscapes",
         pictures=tmp_path / "pictures",
         network=network(19),
-        size=(32, 64),
+        inference=InferenceOptions(size=(32, 64)),
     )
     assert {path.name for path in folder.iterdir()} == {"0000_anomaly.npy", "0000_segmentation.npy"}
     check(folder, kind="fishyscapes", images=tmp_path / "pictures")

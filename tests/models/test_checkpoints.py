@@ -203,14 +203,36 @@ def test_other_contents_are_listed(net, tmp_path):
     assert "no checkpoint at" in fails(net, tmp_path / "nowhere.pth")
 
 
-def test_a_full_disk_leaves_nothing_behind(net, tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("pathlib.Path.write_bytes", full)
-    with pytest.raises(OddscapeError, match=r"cannot write .*w.safetensors: No space left"):
-        save_checkpoint(net, tmp_path / "w.safetensors")
+def test_a_disk_that_refuses_leaves_nothing_behind(net, tmp_path):
+    resource = pytest.importorskip("resource", reason="only Unix limits the size of files")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(OddscapeError, match=r"cannot write .*w.safetensors: File too large$"):
+            save_checkpoint(net, tmp_path / "w.safetensors")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not list(tmp_path.iterdir())
+
+
+def test_others_may_read_saved_weights_as_they_may_any_file(net, tmp_path):
+    (tmp_path / "any").touch()
+    save_checkpoint(net, tmp_path / "w.safetensors")
+    assert (tmp_path / "w.safetensors").stat().st_mode == (tmp_path / "any").stat().st_mode
+
+
+@pytest.mark.slow
+def test_a_file_of_full_size_with_the_released_layout_loads(tmp_path):
+    torch.manual_seed(0)
+    with torch.device("meta"):
+        net = create_model("densehybrid_wrn38", num_classes=19)
+    state = {name: torch.rand(tensor.shape).to(tensor.dtype) for name, tensor in net.state_dict().items()}
+    assert sum(weight.numel() for weight in state.values()) > 137e6
+    file = {"state_dict": {f"module.{name}": weight for name, weight in state.items()}, "epoch": 80}
+    torch.save(file, tmp_path / "wrn38.pth")
+    net.to_empty(device="cpu")
+    load_checkpoint(net, tmp_path / "wrn38.pth")
+    assert not [name for name, weight in net.state_dict().items() if not torch.equal(weight, state[name])]
 
 
 def test_real_erfnet_weights_fit(shared_data):

@@ -14,9 +14,10 @@ WIDTHS = DeepLabWidths(WideResNetWidths(4, (4, 4), (4, 4), (4, 4), (4, 4), (4, 4
 FC = {"fc.weight": torch.zeros(1000, 8), "fc.bias": torch.zeros(1000)}
 
 
-def norm(name, channels):
+def norm(name, channels, counter=False):
     kinds = ("weight", "bias", "running_mean", "running_var")
-    return {f"{name}.{kind}": torch.rand(channels) for kind in kinds}
+    counters = {f"{name}.num_batches_tracked": torch.tensor(7)} if counter else {}
+    return {f"{name}.{kind}": torch.rand(channels) for kind in kinds} | counters
 
 
 def conv(name, *shape):
@@ -41,23 +42,24 @@ def resnet34(width):
     return state
 
 
-def densenet121(layer):
+def densenet121(layer, counter):
     """Weights as torchvision's densenet121 names them; ``layer`` writes those in dense layers."""
-    state = conv("features.conv0", 64, 3, 7, 7) | norm("features.norm0", 64)
+    state = conv("features.conv0", 64, 3, 7, 7) | norm("features.norm0", 64, counter)
     channels = 64
     for number, layers in enumerate((6, 12, 24, 16), start=1):
         for i in range(1, layers + 1):
             name = f"features.denseblock{number}.denselayer{i}."
-            state |= norm(name + layer("norm", 1), channels) | conv(
-                name + layer("conv", 1), 128, channels, 1, 1
-            )
-            state |= norm(name + layer("norm", 2), 128) | conv(name + layer("conv", 2), 32, 128, 3, 3)
+            state |= norm(name + layer("norm", 1), channels, counter)
+            state |= conv(name + layer("conv", 1), 128, channels, 1, 1)
+            state |= norm(name + layer("norm", 2), 128, counter)
+            state |= conv(name + layer("conv", 2), 32, 128, 3, 3)
             channels += 32
         if number < 4:
             name = f"features.transition{number}"
-            state |= norm(f"{name}.norm", channels) | conv(f"{name}.conv", channels // 2, channels, 1, 1)
+            state |= norm(f"{name}.norm", channels, counter)
+            state |= conv(f"{name}.conv", channels // 2, channels, 1, 1)
             channels //= 2
-    return state | norm("features.norm5", 1024) | {"classifier.weight": torch.zeros(1000, 1024)}
+    return state | norm("features.norm5", 1024, counter) | {"classifier.weight": torch.zeros(1000, 1024)}
 
 
 def saved(state, path):
@@ -73,12 +75,16 @@ def test_resnet34_starts_the_student(tmp_path):
     assert all(torch.equal(student.state_dict()[f"encoder.{n}"], w) for n, w in file.items() if n not in FC)
 
 
-@pytest.mark.parametrize("layer", ["{}{}".format, "{}.{}".format])
-def test_densenet121_starts_the_ladder(tmp_path, layer):
-    net, file = create_model("ldn121", num_classes=2), densenet121(layer)
+@pytest.mark.parametrize(("layer", "counter"), [("{}{}".format, True), ("{}.{}".format, False)])
+def test_densenet121_starts_the_ladder(tmp_path, layer, counter):
+    net, file = create_model("ldn121", num_classes=2), densenet121(layer, counter)
     head = net.logits.conv.weight.clone()
     fit = load_imagenet(net, saved(file, tmp_path / "densenet121.pth"))
-    assert (len(fit.renamed), len(fit.missing), len(fit.unexpected)) == (600, 0, 5)
+    # 120 convolutions and 120 norms; the last norm and the classifier are beyond the trunk.
+    assert (len(fit.renamed), fit.missing) == (720 if counter else 600, ())
+    assert all(name.startswith(("features.norm5.", "classifier.")) for name in fit.unexpected)
+    assert len(fit.unexpected) == (6 if counter else 5)
+    assert len(set(fit.renamed.values())) == len(fit.renamed)
     last = f"features.denseblock4.denselayer16.{layer('conv', 2)}.weight"
     assert torch.equal(net.backbone.features["denseblock4"].denselayer16.conv2.weight, file[last])
     assert torch.equal(net.logits.conv.weight, head)
@@ -120,3 +126,16 @@ def test_networks_without_a_trunk_of_their_own_are_named(tmp_path):
         load_imagenet(create_model("erfnet", num_classes=2), tmp_path / "none.pth")
     with pytest.raises(OddscapeError, match=r"give its \.student or its \.teacher"):
         load_imagenet(dicnet(2, width=4), tmp_path / "none.pth")
+
+
+def test_timms_files_start_its_encoders(tmp_path):
+    timm = pytest.importorskip("timm", reason="timm is not installed (the extra 'timm')")
+    torch.manual_seed(0)
+    file = timm.create_model("resnet10t", pretrained=False).state_dict()
+    net = create_model("timm:resnet10t", num_classes=2)
+    assert load_imagenet(net, saved(file, tmp_path / "resnet10t.pth")) is None
+    own = net.encoder.state_dict()
+    assert len(own) > 50
+    assert all(torch.equal(own[name], file[name]) for name in own)
+    with pytest.raises(OddscapeError, match=r"deep\.pth cannot be loaded into timm's resnet10t"):
+        load_imagenet(net, saved(PSPNet(2, width=4).encoder.state_dict(), tmp_path / "deep.pth"))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from oddscape.models.ladder_densenet import LadderDenseNet, SpatialPyramidPooling, imagenet_names
+from oddscape.models.ladder_densenet import LadderDenseNet, SpatialPyramidPooling
 from oddscape.models.pyramid import pool_to_grid, spread_from_grid, square_cell_grid
 from oddscape.scores import SCORES
 
@@ -109,7 +109,7 @@ def test_columns_beyond_the_grid_are_empty_and_count_nothing(columns, more, widt
 @pytest.mark.parametrize("size", [(5, 7), (4, 9), (9, 4), (2, 5), (1, 1)])
 @torch.no_grad()
 def test_the_pyramid_equals_its_plain_form(size):
-    net, x = SpatialPyramidPooling().eval(), torch.rand(2, 1024, *size)
+    net, x = SpatialPyramidPooling(1024).eval(), torch.rand(2, 1024, *size)
     first = net.spp["spp_bn"](x)
     maps = [first]
     for name, rows in (("spp0", 8), ("spp1", 4), ("spp2", 2), ("spp3", 1)):
@@ -150,40 +150,6 @@ def test_checkpointing_changes_memory_alone(train, autocast):
         assert torch.equal(buffer, same_statistics[name]), name
     assert statistics["backbone.features.denseblock1.denselayer1.norm1.num_batches_tracked"] == int(train)
     assert fewer < 0.6 * kept
-
-
-def densenet121_names(*, old):
-    """The names in torchvision's file of ImageNet weights, as PyTorch 0.3 or a current one writes them."""
-
-    def norm(name):
-        kinds = ["weight", "bias", "running_mean", "running_var"] + ["num_batches_tracked"] * (not old)
-        return [f"{name}.{kind}" for kind in kinds]
-
-    dot = "." if old else ""
-    names = ["features.conv0.weight", *norm("features.norm0"), *norm("features.norm5")]
-    for block, layers in enumerate((6, 12, 24, 16), start=1):
-        for layer in range(1, layers + 1):
-            for i in (1, 2):
-                prefix = f"features.denseblock{block}.denselayer{layer}"
-                names += [f"{prefix}.conv{dot}{i}.weight", *norm(f"{prefix}.norm{dot}{i}")]
-        if block < 4:
-            names += [f"features.transition{block}.conv.weight", *norm(f"features.transition{block}.norm")]
-    return [*names, "classifier.weight", "classifier.bias"]
-
-
-@pytest.mark.parametrize(("old", "count", "unexpected"), [(False, 720, 7), (True, 600, 6)])
-def test_imagenet_names_fit_the_whole_trunk(net, old, count, unexpected):
-    fit = imagenet_names(net, densenet121_names(old=old))
-    assert fit.missing == ()
-    assert len(fit.unexpected) == unexpected
-    assert all(name.startswith(("features.norm5.", "classifier.")) for name in fit.unexpected)
-    assert len(set(fit.renamed.values())) == count
-    assert all(name in net.state_dict() for name in fit.renamed.values())
-
-
-def test_imagenet_names_say_what_is_missing(net):
-    names = [name for name in densenet121_names(old=False) if "transition2.conv" not in name]
-    assert imagenet_names(net, names).missing == ("backbone.features.transition2.conv.weight",)
 
 
 class _Tensors(nn.Module):

@@ -12,6 +12,7 @@ from torch import nn
 
 from oddscape.models.pspnet import PSPNet, PSPStudent, dicnet
 from oddscape.scores.distillation import dicnet as dicnet_score
+from oddscape.training.losses import Batch, closed_set, counts_of, loss_value, sums_of
 
 # Name of the shapes, prefix of the made weights' seeds, part of the network that the released file fills.
 RELEASED = {
@@ -152,22 +153,46 @@ def test_distillation_trains_the_student_alone(narrow):
 @pytest.mark.parametrize("deep_supervision", [False, True])
 def test_every_weight_that_trains_is_reached(deep_supervision):
     net = PSPNet(5, deep_supervision=deep_supervision, width=4).train()
-    image = torch.rand(4, 3, 64, 64)
-    outputs = net.deeply_supervised(image) if deep_supervision else [net(image)]
-    sum(out.logits.square().mean() for out in outputs).backward()
+    native = net(torch.rand(4, 3, 64, 64)).native
+    assert (native.auxiliary_logits is not None) == deep_supervision
+    maps = [native.logits, native.auxiliary_logits] if deep_supervision else [native.logits]
+    sum(logits.square().mean() for logits in maps).backward()
     for name, weight in net.named_parameters():
         reached = weight.grad is not None and bool(weight.grad.isfinite().all() and weight.grad.any())
         assert reached == weight.requires_grad, name
         assert reached == (deep_supervision or "deepsup" not in name), name
 
 
+def test_deep_supervision_adds_the_branchs_cross_entropy_to_the_loss():
+    torch.manual_seed(0)
+    net = PSPNet(5, deep_supervision=True, width=4).train()
+    labels = torch.randint(0, 6, (2, 61, 99))
+    labels[labels == 5] = 255
+    nowhere = torch.zeros(2, 61, 99, dtype=torch.bool)
+    batch = Batch(torch.rand(2, 3, 61, 99), labels, nowhere, nowhere)
+    out, terms = net(batch.image), closed_set(deep_supervision=True)
+    loss = loss_value(terms, sums_of(terms, out, batch), counts_of(terms, batch))
+    main, auxiliary = (
+        F.cross_entropy(F.interpolate(maps, (61, 99), mode="bilinear"), labels, ignore_index=255)
+        for maps in (out.native.logits, out.native.auxiliary_logits)
+    )
+    torch.testing.assert_close(loss, main + 0.4 * auxiliary)
+    loss.backward()
+    assert net.decoder.cbr_deepsup[0].weight.grad.any()
+    # The branch reads the encoder's last map but one.
+    torch.testing.assert_close(
+        out.native.auxiliary_logits, net.decoder.auxiliary_logits(net.encoder(net.prepare(batch.image))[0])
+    )
+
+
 @torch.no_grad()
-def test_deep_supervision_is_a_second_output_of_the_same_pass(narrow):
-    teacher, image = narrow.teacher, torch.rand(2, 3, 61, 99)
-    out, auxiliary = teacher.deeply_supervised(image)
-    assert torch.equal(out.logits, teacher(image).logits)
-    assert auxiliary.logits.shape == out.logits.shape
-    assert not torch.equal(auxiliary.logits, out.logits)
+def test_deep_supervision_takes_no_part_outside_training():
+    torch.manual_seed(0)
+    net, image = PSPNet(5, deep_supervision=True, width=4).eval(), torch.rand(2, 3, 61, 99)
+    calls = []
+    net.decoder.cbr_deepsup.register_forward_hook(lambda *_: calls.append(True))
+    assert net(image).fields == {"logits", "features"}
+    assert not calls
 
 
 def test_dropout_acts_on_the_classifier_in_training_alone():

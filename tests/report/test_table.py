@@ -207,6 +207,12 @@ def test_a_constant_score_is_said_to_be_one(one_row):
     assert rows_of(text, "msp")[0][1:3] == ["msp", "!"]
 
 
+def test_names_the_ways_in_which_the_network_saw_pictures(closed_set):
+    ways = ["mean over scales 0.5, 1", "windows of 96×64 overlapping by 50 %"]
+    text = " ".join(printed([replace(closed_set, inference=ways)]).split())
+    assert f"inference size: 1024×512 ({'; '.join(ways)})" in text
+
+
 def test_of_score_files_the_inference_size_and_open_set_are_not_known(closed_set):
     files = replace(closed_set, source="score files", inference_size=None)
     files = replace(files, scores=[replace(files.scores[0], open_set=None)])

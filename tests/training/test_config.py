@@ -19,7 +19,7 @@ def test_toml_and_back(tmp_path):
         out=tmp_path,
         dataset_options={"held_out": ["car", "tree"], "held_out_pictures": "drop"},
         model_options={"void": True},
-        weights=Path("w.safetensors"),
+        imagenet=Path("densenet121.pth"),
         negatives="ade20k",
         negatives_data=Path("n"),
         negatives_scale=(0.5, 2.0),
@@ -87,6 +87,7 @@ def test_a_bad_file_is_one_clear_line(tmp_path, text, message):
         ({"batch_size": 4, "accumulate": 3}, "batch_size 4 does not divide into 3 parts"),
         ({"method": "densehybrid"}, "densehybrid needs negatives"),
         ({"negatives": "ade20k"}, "closed-set takes no negatives"),
+        ({"weights": Path("w"), "imagenet": Path("i")}, "weights and imagenet are both given, but weights"),
     ],
 )
 def test_bad_values_are_refused(options, message):

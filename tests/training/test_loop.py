@@ -21,13 +21,22 @@ from torch import nn
 from oddscape.data.training_pictures import TrainingPictures
 from oddscape.errors import OddscapeError
 from oddscape.models import checkpoint_metadata, create_model, load_checkpoint, save_checkpoint
+from oddscape.models.outlier_head import with_outlier_head
+from oddscape.models.pspnet import PSPNet, PSPStudent, dicnet
 from oddscape.outputs import DenseOutput, NativeMaps
 from oddscape.training.config import TrainConfig
 from oddscape.training.loop import train
 from oddscape.training.losses import Batch, densehybrid
 from oddscape.training.progress import progress_bar
 from oddscape.training.run_folder import RunFolder
-from oddscape.training.setup import Order, optimizer_for, schedule_factor, training_data, training_pictures
+from oddscape.training.setup import (
+    Order,
+    load_start,
+    optimizer_for,
+    schedule_factor,
+    training_data,
+    training_pictures,
+)
 from oddscape.training.step import Stepper
 
 SIZE = (32, 32)
@@ -269,6 +278,83 @@ def test_a_stopped_network_of_ours_goes_on_too_without_its_start_weights(config,
     assert_same_weights(weights_of(train(replace(config, weights=start))), weights_of(whole))
 
 
+def imagenet_file(net, path):
+    """Write a network's encoder as files of ImageNet weights hold it."""
+    state = net.encoder.state_dict()
+    torch.save({name: weight for name, weight in state.items() if "num_batches" not in name}, path)
+    return path
+
+
+def test_training_starts_from_imagenet_with_every_weight_of_the_trunk(config, tmp_path):
+    torch.manual_seed(0)
+    file = imagenet_file(PSPNet(CLASSES, width=4), tmp_path / "resnet50.pth")
+    options = {"model": "pspnet", "model_options": {"width": 4}, "imagenet": file, "learning_rate": 1e-12}
+    net = train(replace(config, epochs=1, freeze_batch_norm=True, **options))
+    for name, weight in torch.load(file).items():
+        torch.testing.assert_close(net.encoder.state_dict()[name], weight)
+
+
+def test_a_dicnets_student_starts_from_imagenet_and_its_teacher_from_its_weights(config, tmp_path):
+    torch.manual_seed(0)
+    teacher = PSPNet(CLASSES, width=4)
+    save_checkpoint(teacher, tmp_path / "teacher.safetensors")
+    file = imagenet_file(PSPStudent(width=4), tmp_path / "resnet34.pth")
+    method = replace(config, method="dicnet", weights=tmp_path / "teacher.safetensors", imagenet=file)
+    net = dicnet(CLASSES, width=4)
+    load_start(method, net)
+    assert_same_weights(teacher.state_dict(), net.teacher.state_dict())
+    for name, weight in torch.load(file).items():
+        assert torch.equal(net.student.encoder.state_dict()[name], weight)
+
+
+def test_a_head_around_a_network_makes_no_difference_to_what_it_starts_from(config, hybrid, tmp_path):
+    torch.manual_seed(0)
+    plain, net = PSPNet(CLASSES, width=4), with_outlier_head(PSPNet(CLASSES, width=4))
+    file = imagenet_file(plain, tmp_path / "resnet50.pth")
+    load_start(replace(config, imagenet=file), net)
+    assert torch.equal(net.net.encoder.conv1.weight, torch.load(file)["conv1.weight"])
+    head = weights_of(net.outlier_head)
+    save_checkpoint(plain, tmp_path / "without.safetensors")
+    load_start(replace(hybrid, weights=tmp_path / "without.safetensors"), net)
+    assert_same_weights(net.net.state_dict(), plain.state_dict())
+    assert_same_weights(net.outlier_head.state_dict(), head)
+    other = with_outlier_head(PSPNet(CLASSES, width=4))
+    save_checkpoint(other, tmp_path / "with.safetensors")
+    load_start(replace(hybrid, weights=tmp_path / "with.safetensors"), net)
+    assert_same_weights(net.state_dict(), other.state_dict())
+
+
+def test_deep_supervision_trains_its_branch_and_stands_in_the_log(config):
+    options = {"width": 4, "deep_supervision": True}
+    reports = []
+    net = train(
+        replace(config, model="pspnet", model_options=options, epochs=1, learning_rate=1e-3), reports.append
+    )
+    torch.manual_seed(config.seed)
+    before = create_model("pspnet", CLASSES, **options).state_dict()
+    branch = [name for name in before if "deepsup" in name and name.endswith("weight")]
+    assert branch
+    assert not [name for name in branch if torch.equal(before[name], net.state_dict()[name])]
+    terms = reports[0].terms
+    assert reports[0].loss == pytest.approx(terms["nll"] + 0.4 * terms["auxiliary_nll"])
+
+
+def test_checkpointed_activations_train_the_same_and_are_no_matter_afterwards(config):
+    config = replace(config, model="ldn121", epochs=1, learning_rate=1e-3)
+    nets = {}
+    for checkpointing in (False, True):
+        options = {"blocks": (1, 1, 1, 1), "checkpointing": checkpointing}
+        run = replace(config, model_options=options, out=config.out / str(checkpointing))
+        nets[checkpointing] = train(run)
+    assert_same_weights(*map(weights_of, nets.values()))
+    stored = config.out / "True" / "weights.safetensors"
+    options = json.loads(checkpoint_metadata(stored)["model_options"])
+    assert options["checkpointing"] is True
+    net, image = create_model("ldn121", CLASSES, **options).eval(), torch.rand(1, 3, *SIZE)
+    load_checkpoint(net, stored)
+    torch.testing.assert_close(net(image).logits, nets[False].eval()(image).logits, rtol=1e-4, atol=1e-4)
+
+
 def test_a_finished_run_gives_its_network_back_without_training(config):
     first = train(config)
     reports = []
@@ -307,6 +393,8 @@ def test_a_full_disk_stops_with_one_line_and_the_run_goes_on(config, monkeypatch
         ({"model": "nothing"}, "unknown model 'nothing'"),
         ({"weights": Path("nowhere.safetensors")}, "no checkpoint at nowhere"),
         ({"batch_size": 10}, "9 pictures to train on, fewer than batch_size 10"),
+        ({"imagenet": Path("nowhere.pth"), "model": "ldn121"}, "no checkpoint at nowhere"),
+        ({"imagenet": Path("nowhere.pth")}, "no ImageNet weights are known for SmallLadder"),
         ({"method": "dicnet"}, "dicnet needs weights"),
     ],
 )

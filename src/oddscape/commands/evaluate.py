@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.console import Console
 
 from oddscape.advance import scenes
-from oddscape.commands.options import NetworkOptions, SizeOption, reader_option
+from oddscape.commands.options import (
+    InferenceOptions,
+    NetworkOptions,
+    SizeOption,
+    fitted_scores,
+    reader_option,
+)
 from oddscape.commands.progress import progress_bar
 from oddscape.errors import OddscapeError
 from oddscape.protocol_file import find_protocol
@@ -17,6 +23,7 @@ from oddscape.protocol_file import find_protocol
 if TYPE_CHECKING:
     from torch import nn
 
+    from oddscape.illustrations import Illustration
     from oddscape.results import Results
 
 
@@ -26,9 +33,10 @@ def evaluate(
     data: Path,
     network: NetworkOptions = NetworkOptions(),
     score: tuple[str, ...] = ("all",),
+    fitted: Path | None = None,
     scores_from: Path | None = None,
     method: str = "",
-    size: SizeOption = None,
+    inference: InferenceOptions = InferenceOptions(),
     evaluation_size: SizeOption = None,
     reader: tuple[str, ...] = (),
     engine: Literal["exact", "streaming"] = "exact",
@@ -46,12 +54,12 @@ def evaluate(
         Folder of the protocol's data set.
     score
         A score's name; may be given several times. ``all``: every score that the network can carry.
+    fitted
+        File of ``oddscape fit``, whose scores are then among them.
     scores_from
         Folder of score files that any program made, instead of a network.
     method
         What made the score files, for the table; by default the folder's name.
-    size
-        Width x height at which the network sees the pictures, as in 1024x512; by default their own.
     evaluation_size
         Width x height at which scores and labels meet, instead of the protocol's; said beside the figures.
     reader
@@ -73,32 +81,35 @@ def evaluate(
         "reader": dict(reader_option(text) for text in reader),
         "engine": engine,
     }
-    net = None
+    net, learnt = None, fitted_scores(fitted)
     if scores_from is None:
         if method:
             raise OddscapeError("--method names what made the files of --scores-from, which is not given")
-        net, results = _run_network(network, score, size, rules)
+        net, results = _run_network(network, score, inference, rules | {"fitted": learnt})
     else:
-        _refuse_network(network, score, size)
+        _refuse_network(network, score, inference, fitted)
         network.limit_threads()
         results = _read_scores(scores_from, method, rules)
     _show(results, out)
     if report is not None:
-        _write_report(report, results, net, data, shown)
+        from oddscape.examples import illustrate
+
+        pictures = [] if net is None else illustrate(net, results, data, count=shown, fitted=learnt)
+        _write_report(report, results, pictures)
 
 
 def _run_network(
-    network: NetworkOptions, score: tuple[str, ...], size: SizeOption, rules: dict[str, Any]
+    network: NetworkOptions, score: tuple[str, ...], inference: InferenceOptions, rules: dict[str, Any]
 ) -> tuple[nn.Module, Results]:
     net, model = network.load()
+    net = inference.around(net)
 
     from oddscape.evaluation import evaluate as run
 
     weights = network.weights.name if network.weights else ""
     with progress_bar(f"evaluating {model}") as advance:
-        return net, run(
-            net, scores=score, size=size, model=model, weights=weights, progress=scenes(advance), **rules
-        )
+        given = {"scores": score, "size": inference.size, "model": model, "weights": weights, **rules}
+        return net, run(net, progress=scenes(advance), **given)
 
 
 def _read_scores(folder: Path, method: str, rules: dict[str, Any]) -> Results:
@@ -108,9 +119,12 @@ def _read_scores(folder: Path, method: str, rules: dict[str, Any]) -> Results:
         return evaluate_scores(folder, method=method, progress=scenes(advance), **rules)
 
 
-def _refuse_network(network: NetworkOptions, score: tuple[str, ...], size: SizeOption) -> None:
+def _refuse_network(
+    network: NetworkOptions, score: tuple[str, ...], inference: InferenceOptions, fitted: Path | None
+) -> None:
     # Threads may be told for anything that computes.
-    if replace(network, threads=None) != NetworkOptions() or size is not None or score != ("all",):
+    asked = (replace(network, threads=None), inference, score, fitted)
+    if asked != (NetworkOptions(), InferenceOptions(), ("all",), None):
         raise OddscapeError(
             "--scores-from takes no network: leave out --model, --weights, --score, --size and the like"
         )
@@ -127,9 +141,7 @@ def _show(results: Results, out: Path | None) -> None:
         console.print(f"results: {out}", soft_wrap=True)
 
 
-def _write_report(folder: Path, results: Results, net: nn.Module | None, data: Path, shown: int) -> None:
-    from oddscape.examples import illustrate
+def _write_report(folder: Path, results: Results, pictures: list[Illustration]) -> None:
     from oddscape.report.page import write_report
 
-    pictures = [] if net is None else illustrate(net, results, data, count=shown)
     Console().print(f"report: {write_report(folder, [results], pictures)}", soft_wrap=True)

@@ -1,12 +1,12 @@
-"""What several commands take: sizes, networks with their weights."""
+"""What several commands take: sizes, networks with their weights, and how these see pictures."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 from cyclopts import Parameter, Token
 
@@ -16,6 +16,8 @@ from oddscape.sizes import Size, parse_size, size_text
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+    from oddscape.scores import Score
 
 
 def _size(_hint: Any, tokens: Sequence[Token]) -> Size:
@@ -32,12 +34,38 @@ SizeOption: TypeAlias = Annotated[
 """A size on the command line: width x height, as in 1024x512."""
 
 
+def _scales(_hint: Any, tokens: Sequence[Token]) -> tuple[float, ...]:
+    texts = [text for token in tokens for text in token.value.split(",")]
+    try:
+        return tuple(float(text) for text in texts)
+    except ValueError:
+        raise OddscapeError(f"--scales {','.join(texts)}: expected factors, as in 0.75,1,1.25") from None
+
+
+def _scales_shown(scales: tuple[float, ...]) -> str:
+    return ",".join(f"{scale:g}" for scale in scales)
+
+
+ScalesOption: TypeAlias = Annotated[
+    tuple[float, ...],
+    Parameter(converter=_scales, n_tokens=1, metavar="FLOAT,…", show_default=_scales_shown),
+]
+"""Factors on the command line, with commas between them or each with the option's name before it."""
+
+
 def reader_option(text: str) -> tuple[str, str]:
     """Take NAME=VALUE, an option of a data set's reader, apart."""
     name, equals, value = text.partition("=")
     if not equals:
         raise OddscapeError(f"--reader {text}: expected NAME=VALUE, as in split=test")
     return name, value
+
+
+def fitted_scores(file: Path | None) -> dict[str, Score]:
+    """The scores of a file of ``oddscape fit``, by name; none without a file."""
+    from oddscape.scores.fitted.files import load_scores
+
+    return {} if file is None else load_scores(file)
 
 
 @Parameter(name="*")
@@ -48,13 +76,18 @@ class NetworkOptions:
     Parameters
     ----------
     model
-        The network's name (see ``oddscape models``); not needed with weights that Oddscape trained.
+        The network: a name of ``oddscape models``, ``transformers:FOLDER`` (or an id there),
+        ``torchvision:NAME``, ``smp:NAME``, ``timm:NAME`` (an encoder), or one's own ``FILE.py:FUNCTION``; not
+        needed with weights that Oddscape trained.
     num_classes
-        Number of known classes; not needed with weights that Oddscape trained.
+        Number of known classes; not needed with weights that Oddscape trained, nor where the network brings
+        its own.
+    model_options
+        Options of the network, each as ``--model-options.NAME VALUE``.
     void
         The network has one more, trailing output for void.
     weights
-        File of weights: .safetensors, or a released .pth.
+        File of weights: .safetensors, or a released .pth; not needed where the network brings its own.
     threads
         Threads that a CPU computes with; by default torch's own choice.
     device
@@ -63,6 +96,7 @@ class NetworkOptions:
 
     model: str | None = None
     num_classes: int | None = None
+    model_options: dict[str, int | float | bool | str] = field(default_factory=dict)
     void: bool = False
     weights: Path | None = None
     threads: int | None = None
@@ -70,22 +104,35 @@ class NetworkOptions:
 
     def load(self) -> tuple[nn.Module, str]:
         """Make the network, load its weights, and return it with its name."""
-        from oddscape.models import checkpoint_metadata, create_model, load_checkpoint
+        from oddscape.models import create_model, load_checkpoint
 
         self.limit_threads()
-        if self.weights is None:
+        said = _Said.by(self.weights)
+        name, classes = self.model or said.model, self.num_classes or said.num_classes
+        self._require(name, classes)
+        options = said.model_options if name == said.model else {}
+        void = {"void": True} if self.void else {}
+        net = create_model(name, classes, **{**options, **self.model_options, **void})
+        if self.weights is not None:
+            load_checkpoint(net, self.weights)
+        return net.to(self.torch_device()), name
+
+    def _require(self, name: str, classes: int | None) -> None:
+        """Make sure that there is a network, with trained weights, which do not make code run."""
+        from oddscape.models import MODELS
+        from oddscape.models.own_file import is_own_file
+
+        if self.weights is None and not name.startswith("transformers:") and not is_own_file(name):
             raise OddscapeError("--weights FILE is needed: a network without trained weights says nothing")
-        known = checkpoint_metadata(self.weights)
-        name = self.model or known.get("model")
-        classes = self.num_classes or int(known.get("num_classes", 0))
-        if not name or not classes:
+        if not name or (name in MODELS and not classes):
             raise OddscapeError(
                 f"{self.weights} does not say which network it is: give --model and --num-classes"
             )
-        options = json.loads(known.get("model_options", "{}")) if name == known.get("model") else {}
-        net = create_model(name, classes, **options | ({"void": True} if self.void else {}))
-        load_checkpoint(net, self.weights)
-        return net.to(self._device()), name
+        if is_own_file(name) and self.model is None:
+            raise OddscapeError(
+                f"{self.weights} is for the network of {name}; weights alone run no code: "
+                f"give --model {name} to run it"
+            )
 
     def limit_threads(self) -> None:
         """Let a CPU compute with as many threads as asked for, if asked."""
@@ -94,7 +141,8 @@ class NetworkOptions:
         if self.threads:
             torch.set_num_threads(self.threads)
 
-    def _device(self) -> torch.device:
+    def torch_device(self) -> torch.device:
+        """The device asked for, else a GPU where there is one."""
         import torch
 
         try:
@@ -104,3 +152,66 @@ class NetworkOptions:
             reason = str(error).splitlines()[0]
             raise OddscapeError(f"--device {self.device}: cannot be used here ({reason})") from None
         return device
+
+
+@dataclass(frozen=True)
+class _Said:
+    """Which network weights are for, as they say themselves."""
+
+    model: str
+    num_classes: int | None
+    model_options: dict[str, Any]
+
+    @classmethod
+    def by(cls, weights: Path | None) -> Self:
+        from oddscape.models import checkpoint_metadata
+
+        known = {} if weights is None else checkpoint_metadata(weights)
+        classes, options = known.get("num_classes", "0"), known.get("model_options", "{}")
+        try:
+            return cls(known.get("model", ""), int(classes) or None, dict(json.loads(options)))
+        except (ValueError, TypeError):
+            raise OddscapeError(
+                f"{weights} does not say rightly which network it is: num_classes {classes}, expected a "
+                f"number; model_options {options}, expected a JSON object"
+            ) from None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class InferenceOptions:
+    """How the network sees the pictures.
+
+    Parameters
+    ----------
+    size
+        Width x height at which the network sees the pictures, as in 1024x512; by default their own.
+    window
+        Width x height, multiples of 32 from 64 on, of overlapping windows that it sees them in, for pictures
+        too large for memory; by default it sees them whole.
+    overlap
+        Least share of a window that it has in common with the next, in [0, 1); by default 0.25.
+    scales
+        Factors of the size to average over, as in 0.75,1,1.25.
+    flip
+        Average over the mirror image, too.
+    """
+
+    size: SizeOption = None
+    window: SizeOption = None
+    overlap: float | None = None
+    scales: ScalesOption = (1.0,)
+    flip: bool = False
+
+    def around(self, net: nn.Module) -> nn.Module:
+        """Put the wrappers around a network that these options ask for: every scale is shown in windows."""
+        from oddscape.wrappers.multi_scale import MultiScaleFlip
+        from oddscape.wrappers.windows import SlidingWindows
+
+        if self.window is not None:
+            net = SlidingWindows(net, self.window, 0.25 if self.overlap is None else self.overlap)
+        elif self.overlap is not None:
+            raise OddscapeError("--overlap is for windows: give --window, too")
+        if self.flip or self.scales != (1.0,):
+            net = MultiScaleFlip(net, self.scales, self.flip)
+        return net

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from rich.console import Console
 
-from oddscape.commands.options import NetworkOptions, SizeOption
+from oddscape.commands.options import InferenceOptions, NetworkOptions, fitted_scores
 from oddscape.commands.progress import progress_bar
 from oddscape.errors import OddscapeError
 
@@ -29,8 +29,9 @@ def predict(
     score_dtype: Literal["float16", "float32"] | None = None,
     network: NetworkOptions = NetworkOptions(),
     score: str = "energy",
+    fitted: Path | None = None,
     threshold: float | None = None,
-    size: SizeOption = None,
+    inference: InferenceOptions = InferenceOptions(),
 ) -> None:
     """Write each picture's class map, score (.npy and heat map) and overlay, or its score alone.
 
@@ -49,10 +50,10 @@ def predict(
         Type of these; by default the format's own.
     score
         The score's name.
+    fitted
+        File of ``oddscape fit``, whose scores may then be named.
     threshold
         Pixels with a score above it become anomalies in the overlay; without it, the overlay shows classes.
-    size
-        Width x height at which the network sees the pictures; by default their own.
     """
     _check_folders(out, scores_to)
     files = _files(pictures)
@@ -63,8 +64,12 @@ def predict(
     net, _ = network.load()
 
     from oddscape.detector import Detector
+    from oddscape.models import probe
+    from oddscape.scores import pick_scores
 
-    detector = Detector(net, score, threshold, size=size)
+    net = inference.around(net)
+    chosen = pick_scores([score], probe(net).fields, fitted_scores(fitted))[score]
+    detector = Detector(net, chosen, threshold, size=inference.size)
     failures: list[str] = []
     with progress_bar("predicting") as advance:
         for done, file in enumerate(files):

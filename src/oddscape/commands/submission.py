@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from oddscape.advance import Advance
-from oddscape.commands.options import NetworkOptions, SizeOption
+from oddscape.commands.options import InferenceOptions, NetworkOptions
 from oddscape.commands.progress import progress_bar
 from oddscape.errors import OddscapeError
 
@@ -46,7 +46,7 @@ def make(
     dataset: str = "",
     network: NetworkOptions = NetworkOptions(),
     score: str = "energy",
-    size: SizeOption = None,
+    inference: InferenceOptions = InferenceOptions(),
 ) -> None:
     """Score a folder of pictures into a submission, and check it.
 
@@ -64,8 +64,6 @@ def make(
         The data set's name, as in AnomalyTrack-all, for smiyc.
     score
         The score's name.
-    size
-        Width x height at which the network sees the pictures; by default their own.
     """
     from oddscape.submission import check_submission, frames_folder, make_submission, pictures_by_id
 
@@ -74,7 +72,7 @@ def make(
 
     from oddscape.detector import Detector
 
-    detector = Detector(net, score, size=size)
+    detector = Detector(inference.around(net), score, size=inference.size)
     _check_classes(detector, kind)
     with progress_bar("scoring") as advance:
         frames = _scored(detector, files, advance)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.serialization import safe_globals
 
@@ -88,7 +88,18 @@ def save_weights(
     """Write named weights as safetensors, whole or not at all."""
     state = {name: tensor.detach().contiguous().cpu() for name, tensor in weights.items()}
     with written_atomically(Path(path)) as partial:
-        partial.write_bytes(save(state, metadata=dict(metadata or {})))
+        _write(state, partial, dict(metadata or {}))
+
+
+def _write(state: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    path.touch()
+    usual_mode = path.stat().st_mode
+    try:
+        save_file(state, path, metadata)
+    except SafetensorError as error:  # in which a full disk is words alone
+        reason = re.search(r"I/O error: (.*) \(os error", str(error))
+        raise OSError(reason[1] if reason else str(error)) from None
+    path.chmod(usual_mode)  # safetensors lets the owner alone read its files
 
 
 def checkpoint_metadata(path: str | Path) -> dict[str, str]:

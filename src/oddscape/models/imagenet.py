@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from torch import nn
 
@@ -12,11 +14,27 @@ from oddscape.errors import OddscapeError
 from oddscape.models.checkpoints import read_weights
 from oddscape.models.deeplab import DeepLabWRN38
 from oddscape.models.dicnet import DiCNet
-from oddscape.models.ladder_densenet import ImageNetNames, LadderDenseNet, imagenet_names
+from oddscape.models.ladder_densenet import LadderDenseNet
 from oddscape.models.layouts import shapes_of
+from oddscape.models.outlier_head import NetworkWithOutlierHead
 from oddscape.models.pspnet import PSPNet, PSPStudent
+from oddscape.models.timm_ladder import TimmLadder, load_timm_weights
 
 _SHOWN = 4
+
+
+class ImageNetNames(NamedTuple):
+    """How the names of a file of ImageNet weights fit a network's trunk.
+
+    Args:
+        renamed: the network's name of each weight of the file that it takes, by the file's name.
+        missing: the trunk's names that the file does not have.
+        unexpected: the file's names that the trunk does not have.
+    """
+
+    renamed: dict[str, str]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -25,19 +43,34 @@ class _Trunk:
 
     Args:
         file: the weights' name in ``oddscape weights list``.
-        names: fits the names of a file onto a network's.
+        prefix: what the network's names of the trunk begin with.
+        rename: a file's name of a weight → the network's.
     """
 
     file: str
-    names: Callable[[nn.Module, Iterable[str]], ImageNetNames]
+    prefix: str
+    rename: Callable[[str], str]
+
+    def fit(self, net: nn.Module, given: Iterable[str]) -> ImageNetNames:
+        """Fit a file's names onto a network's; counters of batch norms, which old files lack, never miss."""
+        own = dict.fromkeys(name for name in net.state_dict() if name.startswith(self.prefix))
+        new = {name: self.rename(name) for name in given}
+        renamed = {name: fitted for name, fitted in new.items() if fitted in own}
+        there = set(renamed.values())
+        return ImageNetNames(
+            renamed,
+            missing=tuple(n for n in own if n not in there and not n.endswith("num_batches_tracked")),
+            unexpected=tuple(name for name in new if name not in renamed),
+        )
 
 
-def load_imagenet(net: nn.Module, path: str | Path) -> ImageNetNames:
+def load_imagenet(net: nn.Module, path: str | Path) -> ImageNetNames | None:
     """Load ImageNet weights into a network's trunk; heads and decoders keep what they have.
 
     Fits torchvision's ``densenet121`` onto ``ldn121``, its ``resnet34`` onto the student of ``dicnet``, the
     ``resnet50`` with three 3×3 convolutions for a stem onto ``pspnet``, and ``wider_resnet38`` onto
-    ``wrn38``; ``densehybrid_ldn121`` and ``densehybrid_wrn38`` likewise.
+    ``wrn38``; ``densehybrid_ldn121`` and ``densehybrid_wrn38`` likewise; and timm's files of weights onto its
+    encoders. An outlier head around any of them makes no difference.
 
     Args:
         net: the network; for DiCNet, its student or its teacher.
@@ -45,15 +78,20 @@ def load_imagenet(net: nn.Module, path: str | Path) -> ImageNetNames:
 
     Returns:
         Which names of the file were loaded under which names of the network, and which were not used, such as
-        the classifier's. None is missing.
+        the classifier's. None is missing. For encoders of timm, which fits names itself, nothing.
 
     Raises:
         OddscapeError: an unreadable file; weights that lack some of the trunk or have other shapes; a network
             without ImageNet weights.
     """
+    if isinstance(net, NetworkWithOutlierHead):
+        return load_imagenet(net.net, path)
+    if isinstance(net, TimmLadder):
+        load_timm_weights(net, path)
+        return None
     trunk = _trunk_of(net)
     weights, own = read_weights(path), net.state_dict()
-    fit = trunk.names(net, weights)
+    fit = trunk.fit(net, weights)
     state = {new: weights[name] for name, new in fit.renamed.items()}
     found, wanted = shapes_of(state), shapes_of(own)
     unlike = [name for name in found if found[name] != wanted[name]]
@@ -77,35 +115,18 @@ def _trunk_of(net: nn.Module) -> _Trunk:
     for kind, trunk in _TRUNKS.items():
         if isinstance(net, kind):
             return trunk
-    known = ", ".join(kind.__name__ for kind in _TRUNKS)
+    known = ", ".join(kind.__name__ for kind in (*_TRUNKS, TimmLadder))
     raise OddscapeError(f"no ImageNet weights are known for {type(net).__name__}; there are for {known}")
 
 
-def _names_below(prefix: str, trunk: str) -> Callable[[nn.Module, Iterable[str]], ImageNetNames]:
-    """Fit names by putting ``prefix`` before them; the trunk's names begin with ``trunk``."""
-
-    def names(net: nn.Module, given: Iterable[str]) -> ImageNetNames:
-        own = dict.fromkeys(name for name in net.state_dict() if name.startswith(trunk))
-        given = tuple(given)
-        renamed = {name: prefix + name for name in given if prefix + name in own}
-        there = {*renamed.values(), *(name for name in own if name.endswith("num_batches_tracked"))}
-        return ImageNetNames(
-            renamed,
-            missing=tuple(name for name in own if name not in there),
-            unexpected=tuple(name for name in given if name not in renamed),
-        )
-
-    return names
-
-
-def _ladder_names(net: nn.Module, given: Iterable[str]) -> ImageNetNames:
-    assert isinstance(net, LadderDenseNet)
-    return imagenet_names(net, given)
+def _in_backbone(name: str) -> str:
+    """Where a name of torchvision's densenet121 is here; older files write ``norm.1`` for ``norm1``."""
+    return "backbone." + re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", name)
 
 
 _TRUNKS: dict[type[nn.Module], _Trunk] = {
-    LadderDenseNet: _Trunk("imagenet-densenet121", _ladder_names),
-    PSPStudent: _Trunk("imagenet-resnet34", _names_below("encoder.", "encoder.")),
-    PSPNet: _Trunk("imagenet-resnet50-deep-stem", _names_below("encoder.", "encoder.")),
-    DeepLabWRN38: _Trunk("imagenet-wrn38", _names_below("", "mod")),
+    LadderDenseNet: _Trunk("imagenet-densenet121", "backbone.", _in_backbone),
+    PSPStudent: _Trunk("imagenet-resnet34", "encoder.", "encoder.{}".format),
+    PSPNet: _Trunk("imagenet-resnet50-deep-stem", "encoder.", "encoder.{}".format),
+    DeepLabWRN38: _Trunk("imagenet-wrn38", "mod", str),
 }

@@ -14,7 +14,7 @@ from torch import nn
 
 from oddscape.errors import OddscapeError
 from oddscape.models.adapters import wrap
-from oddscape.models.probing import probe
+from oddscape.models.probing import answer_to_grey
 from oddscape.outputs import DenseOutput
 
 
@@ -83,5 +83,5 @@ def _speaking_ours(net: Any, num_classes: int | None, name: str) -> nn.Module:
         )
     if not isinstance(net, nn.Module):
         return wrap(net, num_classes=num_classes)
-    said: object = probe(net)
-    return net if isinstance(said, DenseOutput) else wrap(net, num_classes=num_classes)
+    ours = isinstance(answer_to_grey(net), DenseOutput)
+    return net if ours else wrap(net, num_classes=num_classes)

@@ -104,14 +104,15 @@ class PSPNet(nn.Module):
 
     Args:
         num_classes: number of known classes, K.
-        deep_supervision: whether the deep-supervision branch trains. Without it, its weights are there
-            for files to fit, and frozen, as distributed training asks of weights that take no part.
+        deep_supervision: whether the deep-supervision branch trains, as part of the loss ``"closed-set"``.
+            Without it, its weights are there for files to fit, and frozen, as distributed training asks of
+            weights that take no part.
         width: channels of the stem, to which all others are in proportion; 64 as published.
     """
 
     def __init__(self, num_classes: int, *, deep_supervision: bool = False, width: int = 64) -> None:
         super().__init__()
-        self.num_classes = num_classes
+        self.num_classes, self.deep_supervision = num_classes, deep_supervision
         self.prepare = PictureInput()
         self.encoder = DilatedResNet50(width)
         self.decoder = TeacherDecoder(num_classes, 16 * width, 32 * width, 8 * width)
@@ -119,22 +120,16 @@ class PSPNet(nn.Module):
         self.decoder.conv_last_deepsup.requires_grad_(deep_supervision)
 
     def forward(self, image: Tensor) -> DenseOutput:
-        """Segment pictures float [N, 3, H, W] in [0, 1]."""
-        _, x = self.encoder(self.prepare(image))
-        return self._output(x, image)
+        """Segment pictures float [N, 3, H, W] in [0, 1].
 
-    def deeply_supervised(self, image: Tensor) -> tuple[DenseOutput, DenseOutput]:
-        """The output for training pictures and, from the same pass, that of the deep-supervision branch.
-
-        PSPNet's loss is the first one's cross-entropy plus 0.4 times the second one's.
+        In training with deep supervision, ``auxiliary_logits`` hold what its branch says.
         """
         middle, x = self.encoder(self.prepare(image))
-        auxiliary = NativeMaps(self.decoder.auxiliary_logits(middle))
-        return self._output(x, image), DenseOutput(auxiliary, (image.shape[-2], image.shape[-1]))
-
-    def _output(self, x: Tensor, image: Tensor) -> DenseOutput:
         features, logits = self.decoder(x)
-        return DenseOutput(NativeMaps(logits, features=features), (image.shape[-2], image.shape[-1]))
+        supervised = self.training and self.deep_supervision
+        auxiliary = self.decoder.auxiliary_logits(middle) if supervised else None
+        maps = NativeMaps(logits, features=features, auxiliary_logits=auxiliary)
+        return DenseOutput(maps, (image.shape[-2], image.shape[-1]))
 
 
 class StudentDecoder(nn.Module):

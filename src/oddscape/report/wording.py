@@ -79,8 +79,14 @@ def size_words(size: Size | None, otherwise: str) -> str:
 
 
 def inference_size_words(run: Results) -> str:
-    """The size at which the network saw the pictures; of score files nobody knows it."""
-    return "?" if run.source == "score files" else size_words(run.inference_size, _PICTURES_OWN)
+    """How the network saw the pictures: their size, and in which windows, scales and mirrorings.
+
+    Of score files nobody knows it.
+    """
+    if run.source == "score files":
+        return "?"
+    ways = f" ({'; '.join(run.inference)})" if run.inference else ""
+    return size_words(run.inference_size, _PICTURES_OWN) + ways
 
 
 def saw_words(saw_outliers: bool | None) -> str:

@@ -30,7 +30,7 @@ TRAINING_SPLITS = {
 
 MAY_CHANGE = frozenset(
     {
-        *("data", "negatives_data", "weights", "out"),
+        *("data", "negatives_data", "weights", "imagenet", "out"),
         *("workers", "cache_mb", "threads", "checkpoint_every", "log_every", "resume"),
     }
 )
@@ -66,10 +66,13 @@ class TrainConfig:
         data: folder of the training data.
         out: the run folder; made where missing.
         dataset_options: further options of the data set's reader, such as ``split`` or ``held_out``.
-        model: name of the network in ``odd.MODELS``. None: the method's small network.
+        model: name of the network in ``odd.MODELS``, or of another origin, as ``odd.create_model`` takes it.
+            None: the method's small network.
         model_options: further options of the network, such as ``void``.
         weights: weights to start from; of a DiCNet the teacher's, of a DenseHybrid those of a network with
             or without outlier head. None: random weights, which a DiCNet does not take.
+        imagenet: ImageNet weights that the trunk starts from, of a DiCNet its student's (``oddscape weights
+            list``). None: random weights, or those of ``weights``.
         negatives: name of the data that DenseHybrid pastes, such as ``"ade20k"``.
         negatives_data: folder of the negatives.
         negatives_options: further options of their reader.
@@ -119,6 +122,7 @@ class TrainConfig:
     model: str | None = None
     model_options: Mapping[str, Any] = field(default_factory=dict)
     weights: Path | None = None
+    imagenet: Path | None = None
     negatives: str | None = None
     negatives_data: Path | None = None
     negatives_options: Mapping[str, Any] = field(default_factory=dict)
@@ -165,6 +169,8 @@ class TrainConfig:
             if not getattr(self, name) >= 0:
                 raise OddscapeError(f"{name} must not be negative, not {getattr(self, name)}")
         self._check_negatives()
+        if self.imagenet and self.weights and self.method != "dicnet":
+            raise OddscapeError("weights and imagenet are both given, but weights fill the trunk, too")
         if self.batch_size % self.accumulate:
             raise OddscapeError(f"batch_size {self.batch_size} does not divide into {self.accumulate} parts")
 
@@ -179,7 +185,7 @@ class TrainConfig:
 
     @property
     def model_name(self) -> str:
-        """Name of the network in ``odd.MODELS``."""
+        """Name of the network, as ``odd.create_model`` takes it."""
         return self.model or DEFAULT_MODELS[self.method]
 
     @property

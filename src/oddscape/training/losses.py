@@ -104,9 +104,14 @@ def loss_value(terms: Loss, sums: Tensor, counts: Tensor) -> Tensor:
     return (weights * sums / counts.clamp(min=1)).sum()
 
 
-def closed_set() -> Loss:
-    """Cross-entropy over the pixels of known classes."""
-    return (Term("nll", 1.0, _known, _nll),)
+def closed_set(deep_supervision: bool = False) -> Loss:
+    """Cross-entropy over the pixels of known classes.
+
+    Args:
+        deep_supervision: add 0.4 times that of ``auxiliary_logits``, as PSPNet does (Zhao et al., CVPR 2017).
+    """
+    nll = Term("nll", 1.0, _known, _nll)
+    return (nll, Term("auxiliary_nll", 0.4, _known, _auxiliary_nll)) if deep_supervision else (nll,)
 
 
 def densehybrid(beta: float = 0.03, margin: float | None = None, void_is_known: bool = True) -> Loss:
@@ -180,6 +185,12 @@ def _nll(out: DenseOutput, batch: Batch) -> Tensor:
     # ln softmax by hand, for the log-evidence is shared with the likelihood of negatives.
     labels = batch.labels.clamp(max=out.native.logits.shape[1] - 1)
     return out.log_evidence - out.logits.gather(1, labels.unsqueeze(1)).squeeze(1)
+
+
+def _auxiliary_nll(out: DenseOutput, batch: Batch) -> Tensor:
+    logits = out.native.auxiliary_logits
+    assert logits is not None, "the loss needs the branch of deep supervision"
+    return F.cross_entropy(out.full_size(logits), batch.labels, ignore_index=IGNORED, reduction="none")
 
 
 def _log_likelihood(out: DenseOutput, batch: Batch, margin: float | None) -> Tensor:  # noqa: ARG001

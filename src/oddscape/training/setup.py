@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +18,9 @@ from oddscape.data import open as open_dataset
 from oddscape.data.training_pictures import Negatives, TrainingPictures
 from oddscape.errors import OddscapeError
 from oddscape.models import DiCNet, create_model, probe
-from oddscape.models.checkpoints import load_checkpoint
+from oddscape.models.checkpoints import load_checkpoint, read_weights
+from oddscape.models.imagenet import load_imagenet
+from oddscape.models.outlier_head import NetworkWithOutlierHead
 from oddscape.outputs import DenseOutput
 from oddscape.training.config import TrainConfig
 from oddscape.training.losses import Loss, closed_set, densehybrid, dicnet
@@ -149,13 +152,28 @@ def network(config: TrainConfig, dataset: Dataset) -> nn.Module:
 
 
 def load_start(config: TrainConfig, net: nn.Module) -> None:
-    """Load the weights that training starts from: into a DiCNet's teacher, or all but an outlier head.
+    """Load the weights that training starts from.
+
+    ``weights`` go into a DiCNet's teacher, or into all but an outlier head; ImageNet's into the trunk, of a
+    DiCNet into its student's.
 
     Raises:
         OddscapeError: weights that are missing or do not fit.
     """
     if config.weights is not None:
-        load_checkpoint(net.teacher if isinstance(net, DiCNet) else net, config.weights, may_miss=(_HEAD,))
+        load_checkpoint(_part_for(config.weights, net), config.weights, may_miss=(_HEAD,))
+    if config.imagenet is not None:
+        load_imagenet(net.student if isinstance(net, DiCNet) else net, config.imagenet)
+
+
+def _part_for(weights: Path, net: nn.Module) -> nn.Module:
+    """What of a network weights to start from are for."""
+    if isinstance(net, DiCNet):
+        return net.teacher
+    if isinstance(net, NetworkWithOutlierHead):
+        has_head = any(name.startswith(_HEAD) for name in read_weights(weights))
+        return net if has_head else net.net
+    return net
 
 
 def loss_for(config: TrainConfig, net: nn.Module, dataset: Dataset) -> Loss:
@@ -169,7 +187,7 @@ def loss_for(config: TrainConfig, net: nn.Module, dataset: Dataset) -> Loss:
     if given != wanted:
         raise OddscapeError(f"the network has {given} classes, the training data {dataset.name} has {wanted}")
     if config.method == "closed-set":
-        return closed_set()
+        return closed_set(getattr(net, "deep_supervision", False))
     if config.method == "densehybrid":
         _require(config, out, "outlier_logits")
         return densehybrid(config.beta, config.margin, config.void_is_known)

@@ -116,6 +116,8 @@ def convert_imagenet(
     """
     net = create_model(model, num_classes=2)
     fit = load_imagenet(net.student if isinstance(net, DiCNet) else net, file)
+    if fit is None:
+        raise OddscapeError(f"{model} starts from timm's own files: there is nothing to convert")
     origin = origin or origin_of(file)
     metadata = {
         "trunk_of": model,
