@@ -1,12 +1,15 @@
 """Every network in MODELS: what any of them must keep."""
 
+import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
 
 from oddscape.errors import OddscapeError
+from oddscape.export import export_onnx, export_program
 from oddscape.models import MODELS, create_model, probe
 from oddscape.models.deeplab import DeepLabWidths
+from oddscape.models.fused_batch_norms import fuse_batch_norms
 from oddscape.models.pyramid import pool_to_grid
 from oddscape.models.wide_resnet import WideResNetWidths
 
@@ -18,7 +21,10 @@ _NARROW_WRN = {
         decoder=8,
     )
 }
+_SHALLOW_LDN = {"blocks": (1, 2, 1, 1)}
 NARROW = {
+    "ldn121": _SHALLOW_LDN,
+    "densehybrid_ldn121": _SHALLOW_LDN,
     "wrn38": _NARROW_WRN,
     "densehybrid_wrn38": _NARROW_WRN,
     "pspnet": {"width": 4},
@@ -27,8 +33,24 @@ NARROW = {
 """Options that make a large network small: what holds for one width holds for the other."""
 
 
+PARTS = ["ldn121", "wrn38", "pspnet", "small_ladder", "densehybrid_small_ladder"]
+"""Networks whose every layer another one has."""
+WHOLE = [name for name in MODELS if name not in PARTS]
+"""The others: what takes long is tested with them alone."""
+
+
 def make(name, num_classes):
     return create_model(name, num_classes, **NARROW.get(name, {}))
+
+
+def maps_of(out):
+    return {name: getattr(out.native, name) for name in out.fields}
+
+
+def assert_same_maps(given, wanted):
+    assert given.keys() == wanted.keys()
+    for name, maps in wanted.items():
+        torch.testing.assert_close(given[name], maps, rtol=1e-3, atol=1e-4 * float(maps.std(correction=0)))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -63,11 +85,68 @@ def test_channels_last_and_bf16_change_little(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_exports_without_a_graph_break(name):
-    net, image = make(name, num_classes=4).eval(), torch.rand(1, 3, 64, 96)
-    with torch.no_grad():
-        exported = torch.export.export(net, (image,)).module()(image)
-        torch.testing.assert_close(exported.logits, net(image).logits, rtol=1e-4, atol=1e-5)
+@torch.no_grad()
+def test_fused_batch_norms_change_nothing(name):
+    torch.manual_seed(0)
+    net = make(name, num_classes=4).eval()
+    for norm in (layer for layer in net.modules() if isinstance(layer, torch.nn.BatchNorm2d)):
+        for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+            tensor.uniform_(0.5, 1.5)
+    fused = fuse_batch_norms(net)
+    assert fused.folded
+    for size in [(64, 96), (61, 99)]:
+        image = torch.rand(2, 3, *size)
+        wanted, given = net(image), fused(image)
+        assert given.fields == wanted.fields
+        for field in wanted.fields:
+            maps = getattr(wanted.native, field)
+            assert (getattr(given.native, field) - maps).abs().max() < 3e-5 * maps.std(), field
+
+
+# Both functions have compared their export with the network at five sizes of both orientations.
+@pytest.mark.parametrize("name", PARTS)
+@torch.no_grad()
+def test_exports_for_pictures_of_any_size(name):
+    net, image = make(name, num_classes=4).eval(), torch.rand(3, 3, 75, 140)
+    assert_same_maps(maps_of(export_program(net).module()(image)), maps_of(net(image)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WHOLE)
+@torch.no_grad()
+def test_exports_to_onnx_for_pictures_of_any_size(name, tmp_path):
+    net, image = make(name, num_classes=4).eval(), torch.rand(3, 3, 75, 140)
+    export_onnx(net, tmp_path / "net.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    names = [output.name for output in session.get_outputs()]
+    arrays = session.run(names, {"image": image.numpy()})
+    given = {name: torch.from_numpy(array) for name, array in zip(names, arrays, strict=True)}
+    assert_same_maps(given, maps_of(net(image)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WHOLE)
+def test_compiles_whole_with_equal_outputs_and_gradients_at_any_size(name):
+    torch.manual_seed(0)
+    net = make(name, num_classes=4)
+    compiled = torch.compile(net, backend="eager", fullgraph=True, dynamic=True)
+    for size in [(64, 96), (75, 41)]:
+        image = torch.rand(2, 3, *size)
+        given, wanted = (trained_maps_and_gradients(net, run, image) for run in (compiled, net))
+        assert_same_maps(given, wanted)
+
+
+def trained_maps_and_gradients(net, run, image):
+    """In training mode but for what depends on chance or changes with each pass: dropout and batch norms."""
+    net.train()
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d | torch.nn.Dropout2d):
+            layer.eval()
+    net.zero_grad()
+    maps = maps_of(run(image))
+    sum(native.float().square().mean() for native in maps.values()).backward()
+    gradients = {name: weight.grad for name, weight in net.named_parameters() if weight.grad is not None}
+    return {name: tensor.detach().clone() for name, tensor in (maps | gradients).items()}
 
 
 def test_unknown_names_and_options_are_said():

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from oddscape.models.padding import cut_padding, pad_to_multiple
 from oddscape.outputs import DenseOutput, NativeMaps
 
 _NORM_EPS = 1e-3
@@ -18,7 +19,9 @@ class Downsampler(nn.Module):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels - in_channels, 3, stride=2, padding=1)
-        self.pool = nn.MaxPool2d(2, stride=2)
+        # On even sides as without ceil_mode, and with the convolution's arithmetic of sizes, which an export
+        # with dynamic sizes needs to see that both agree.
+        self.pool = nn.MaxPool2d(2, stride=2, ceil_mode=True)
         self.bn = nn.BatchNorm2d(out_channels, eps=_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -115,9 +118,9 @@ class ERFNet(nn.Module):
     def forward(self, image: Tensor) -> DenseOutput:
         """Segment pictures float [N, 3, H, W] in [0, 1]; sides that 8 does not divide are padded and cut."""
         height, width = image.shape[-2:]
-        padded = F.pad(image, (0, -width % _STRIDE, 0, -height % _STRIDE), mode="replicate")
+        padded = pad_to_multiple(image, _STRIDE)
         features, logits = self.decoder(self.encoder(padded))
-        logits = logits[..., :height, :width]
+        logits = cut_padding(logits, (height, width), padded)
         known, void = logits[:, : self.num_classes], logits[:, self.num_classes :]
         maps = NativeMaps(known, void_logits=void if void.shape[1] else None, features=features)
         return DenseOutput(maps, (height, width))

@@ -5,11 +5,9 @@ DenseHybrid (Grcić, Bevandić, Šegvić, ECCV 2022) adds a head for the dataset
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,11 +17,14 @@ from torch.utils.checkpoint import checkpoint
 from oddscape.models.pyramid import pool_to_grid, spread_from_grid, square_cell_grid
 from oddscape.outputs import DenseOutput, NativeMaps
 
-_BLOCKS = (6, 12, 24, 16)
+Blocks = tuple[int, int, int, int]
+"""Layers of each of a DenseNet's dense blocks."""
+
+DENSENET_121: Blocks = (6, 12, 24, 16)
 _GROWTH = 32
 _GRID_ROWS = (8, 4, 2, 1)
 _LEVEL_CHANNELS = 128
-_LADDER = ((512, 1024, 256), (256, 512, 256), (256, 256, 128))
+_LADDER = ((512, 256), (256, 256), (256, 128))
 
 _norm = partial(nn.BatchNorm2d, momentum=0.01)
 
@@ -79,27 +80,29 @@ class DenseBlock(nn.Module):
 
 
 class DenseNetTrunk(nn.Module):
-    """DenseNet-121 without its last norm and its classifier, and with a 2×2 max-pool in the stem."""
+    """A DenseNet without its last norm and its classifier, and with a 2×2 max-pool in the stem."""
 
-    def __init__(self, *, checkpointing: bool) -> None:
+    def __init__(self, blocks: Blocks, *, checkpointing: bool) -> None:
         super().__init__()
         channels = 64
+        self.channels: list[int] = []
         self.features = nn.ModuleDict(
             {"conv0": nn.Conv2d(3, channels, 7, stride=2, padding=3, bias=False), "norm0": _norm(channels)}
         )
-        for number, layers in enumerate(_BLOCKS, start=1):
+        for number, layers in enumerate(blocks, start=1):
             self.features[f"denseblock{number}"] = DenseBlock(channels, layers, checkpointing=checkpointing)
             channels += layers * _GROWTH
-            if number < len(_BLOCKS):
+            self.channels.append(channels)
+            if number < len(blocks):
                 self.features[f"transition{number}"] = NormReluConv(channels, channels // 2)
                 channels //= 2
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Maps of the four blocks, 256, 512, 1024 and 1024 channels at strides 4, 8, 16 and 32."""
+        """Maps of the four blocks at strides 4, 8, 16 and 32; of DenseNet-121 256, 512, 1024 and 1024."""
         layers = self.features
         x = F.max_pool2d(F.relu(layers["norm0"](layers["conv0"](image)), inplace=True), 2)
         maps = [layers["denseblock1"](x)]
-        for number in range(1, len(_BLOCKS)):
+        for number in range(1, len(self.channels)):
             x = layers[f"transition{number}"](maps[-1])
             x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
             maps.append(layers[f"denseblock{number + 1}"](x))
@@ -109,19 +112,19 @@ class DenseNetTrunk(nn.Module):
 class SpatialPyramidPooling(nn.Module):
     """Blend a map with its averages over four grids of square cells."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int) -> None:
         super().__init__()
         levels = len(_GRID_ROWS)
         self.spp = nn.ModuleDict(
             {
-                "spp_bn": NormReluConv(1024, 512),
+                "spp_bn": NormReluConv(in_channels, 512),
                 **{f"spp{i}": NormReluConv(512, _LEVEL_CHANNELS) for i in range(levels)},
                 "spp_fuse": NormReluConv(512 + levels * _LEVEL_CHANNELS, 512),
             }
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, 1024, h, w] → [N, 512, h, w]."""
+        """[N, C, h, w] → [N, 512, h, w]."""
         x = self.spp["spp_bn"](x)
         size = (x.shape[-2], x.shape[-1])
         maps = [x]
@@ -157,10 +160,11 @@ class LadderStep(nn.Module):
 class Ladder(nn.Module):
     """Three steps from stride 32 to stride 4."""
 
-    def __init__(self) -> None:
+    def __init__(self, skip_channels: list[int]) -> None:
         super().__init__()
+        steps = zip(_LADDER, reversed(skip_channels), strict=True)
         self.upsample_layers = nn.ModuleDict(
-            {f"upsample_{i}": LadderStep(*channels) for i, channels in enumerate(_LADDER)}
+            {f"upsample_{i}": LadderStep(coarse, skip, out) for i, ((coarse, out), skip) in enumerate(steps)}
         )
 
     def forward(self, x: Tensor, skips: list[Tensor]) -> Tensor:
@@ -182,14 +186,23 @@ class LadderDenseNet(nn.Module):
         checkpointing: compute the insides of dense layers again in the backward pass and do not keep them:
             the same gradients and batch statistics, in a fraction of the memory and more time. Where the
             network is compiled, the compiler decides, and this changes nothing.
+        blocks: layers of each dense block; others than DenseNet-121's make a network of another depth.
     """
 
-    def __init__(self, num_classes: int, *, outlier_head: bool = False, checkpointing: bool = False) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        outlier_head: bool = False,
+        checkpointing: bool = False,
+        blocks: Blocks = DENSENET_121,
+    ) -> None:
         super().__init__()
         self.num_classes = num_classes
-        self.backbone = DenseNetTrunk(checkpointing=checkpointing)
-        self.spp = nn.ModuleDict({"spp": SpatialPyramidPooling()})
-        self.upsample = Ladder()
+        self.backbone = DenseNetTrunk(blocks, checkpointing=checkpointing)
+        *skips, coarsest = self.backbone.channels
+        self.spp = nn.ModuleDict({"spp": SpatialPyramidPooling(coarsest)})
+        self.upsample = Ladder(skips)
         self.logits = NormReluConv(128, num_classes, bias=True)
         self.logits_ood = NormReluConv(128, 2, bias=True) if outlier_head else None
         self.apply(_initialise)
@@ -201,38 +214,6 @@ class LadderDenseNet(nn.Module):
         outlier_logits = None if self.logits_ood is None else self.logits_ood(features)
         maps = NativeMaps(self.logits(features), outlier_logits=outlier_logits, features=features)
         return DenseOutput(maps, (image.shape[-2], image.shape[-1]))
-
-
-class ImageNetNames(NamedTuple):
-    """How the names of a file of ImageNet weights fit a network's trunk.
-
-    Args:
-        renamed: the network's name of each weight of the file that it takes, by the file's name.
-        missing: the trunk's names that the file does not have.
-        unexpected: the file's names that the trunk does not have.
-    """
-
-    renamed: dict[str, str]
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
-
-
-def imagenet_names(net: LadderDenseNet, names: Iterable[str]) -> ImageNetNames:
-    """Fit the names of torchvision's ``densenet121`` onto ``backbone.features.*``.
-
-    Older files write ``norm.1`` and ``conv.1`` for ``norm1`` and ``conv1`` and have no
-    ``num_batches_tracked``, which is never missed here. The trunk has neither ``features.norm5`` nor
-    ``classifier``: of a whole file these seven names (six in older ones) are all that is unexpected.
-    """
-    trunk = dict.fromkeys(name for name in net.state_dict() if name.startswith("backbone."))
-    renamed = {name: "backbone." + re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", name) for name in names}
-    fitting = {name: new for name, new in renamed.items() if new in trunk}
-    given = set(fitting.values())
-    return ImageNetNames(
-        fitting,
-        missing=tuple(n for n in trunk if n not in given and not n.endswith("num_batches_tracked")),
-        unexpected=tuple(name for name in renamed if name not in fitting),
-    )
 
 
 def _initialise(module: nn.Module) -> None:
