@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from oddscape.scores import Score
 
 
-def scores(name: str | None = None, /) -> None:
+def scores(name: str | None = None, /, *, markdown: bool = False) -> None:
     """List the scores, and what can be done to their maps; with a name, tell all about that score.
 
     Parameters
@@ -24,14 +24,23 @@ def scores(name: str | None = None, /) -> None:
     name
         A score, with parameters and post-processing or without, as in energy@temperature=2 or
         max_logit+boundaries+smoothing.
+    markdown
+        Tell all about that score, or about every score and step, in Markdown, as in docs/scores.md.
     """
     from oddscape.scores import read_score
-    from oddscape.scores.score import Kind
 
-    if name is None:
-        Console().print(*(_score_table(kind) for kind in get_args(Kind)), _step_table())
+    if markdown:
+        print(_all_entries() if name is None else _entry(read_score(name, _every_score())))
+    elif name is None:
+        Console().print(*map(_score_table, _kinds()), _step_table())
     else:
         Console().print(_details(read_score(name, _every_score())))
+
+
+def _kinds() -> tuple[str, ...]:
+    from oddscape.scores.score import Kind
+
+    return get_args(Kind)
 
 
 def _every_score() -> dict[str, Score]:
@@ -89,6 +98,33 @@ def _facts(score: Score) -> Iterator[tuple[str, str]]:
     yield "works", score.works
     yield "fails", score.fails
     for parameter in score.parameters:
-        yield "parameter", f"{parameter.name}: {parameter.meaning}"
+        yield f"parameter {parameter.name}", parameter.meaning
     for step in score.steps:
         yield "then", f"{step.formula} ({step.paper})"
+
+
+def _all_entries() -> str:
+    """All about every score and step in Markdown, a heading for each kind."""
+    parts: list[str] = []
+    for kind in _kinds():
+        entries = (_entry(score) for score in _every_score().values() if score.kind == kind)
+        parts += [f"### Scores: {kind}", *entries]
+    return "\n\n".join([*parts, "### Post-processing", *_step_entries()])
+
+
+def _entry(score: Score) -> str:
+    return _markdown(score.name, ((term, text) for term, text in _facts(score) if term != "takes"))
+
+
+def _step_entries() -> Iterator[str]:
+    from oddscape.scores import POSTPROCESSING
+
+    for step in POSTPROCESSING.values():
+        parameters = ((f"parameter {p.name}", p.meaning) for p in step.parameters)
+        yield _markdown(step.name, [("what it does", step.formula), ("paper", step.paper), *parameters])
+
+
+def _markdown(name: str, facts: Iterable[tuple[str, str]]) -> str:
+    """A heading and a list; as code what Markdown would take for emphasis."""
+    lines = (f"- {term}: {f'`{text}`' if term in ('formula', 'needs') else text}" for term, text in facts)
+    return "\n".join([f"#### `{name}`", "", *lines])
