@@ -17,6 +17,8 @@ ANOMALY_COLOUR = (0, 255, 255)
 
 IGNORED_COLOUR = (0, 0, 0)
 
+_UNKNOWN = 2  # in the place of an anomaly truth
+
 
 @dataclass(frozen=True)
 class LabelSpace:
@@ -61,20 +63,20 @@ class LabelSpace:
         Raises:
             ValueError: the label file holds a value that the encoding does not know.
         """
-        unknown = sorted(
-            set(np.flatnonzero(np.bincount(raw.ravel(), minlength=256)).tolist()) - set(self.raw_values)
-        )
-        if unknown:
+        to_train, to_anomaly = self._tables
+        anomaly = _translated(raw, to_anomaly)
+        if (anomaly == _UNKNOWN).any():
+            unknown = sorted(set(np.unique(raw).tolist()) - set(self.raw_values))
             raise ValueError(
                 f"unknown label value [{spans(unknown)}]: {self.name!r} knows [{spans(self.raw_values)}]"
             )
-        to_train, to_anomaly = self._tables
-        return to_train[raw], to_anomaly[raw]
+        return _translated(raw, to_train), anomaly
 
     @property
     def _tables(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         to_train = np.full(256, IGNORED, np.uint8)
-        to_anomaly = np.full(256, IGNORED, np.uint8)
+        to_anomaly = np.full(256, _UNKNOWN, np.uint8)
+        to_anomaly[list(self.ignored)] = IGNORED
         for raw, train in self.raw_to_train.items():
             to_train[raw], to_anomaly[raw] = train, 0
         to_anomaly[list(self.anomalies)] = 1
@@ -94,6 +96,11 @@ class LabelSpace:
         table[self.num_classes] = ANOMALY_COLOUR
         painted: NDArray[np.uint8] = table[labels]
         return painted
+
+
+def _translated(raw: NDArray[np.uint8], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    # Four times as quick as ``table[raw]``, which makes an index of 8 bytes of every label first.
+    return np.frombuffer(bytearray(raw).translate(table.tobytes()), np.uint8).reshape(raw.shape)
 
 
 def spans(values: Iterable[int]) -> str:

@@ -29,9 +29,10 @@ def negative_scene(rng, size=(32, 36), ids=(0, 3, 150, 255)):
 def test_every_pixel_is_either_as_it_was_or_pasted(seed):
     rng = np.random.default_rng(seed)
     scene, negative = training_scene(rng), negative_scene(rng)
-    before = scene.image.copy()
+    before = scene.image.copy(), scene.labels.copy()
     sample = paste(scene, negative, rng)
-    np.testing.assert_array_equal(scene.image, before)
+    np.testing.assert_array_equal(scene.image, before[0])
+    np.testing.assert_array_equal(scene.labels, before[1])
     np.testing.assert_array_equal(sample.pasted, (sample.image >= 100).all(-1))
     np.testing.assert_array_equal(sample.image[~sample.pasted], scene.image[~sample.pasted])
     np.testing.assert_array_equal(sample.labels[~sample.pasted], scene.labels[~sample.pasted])

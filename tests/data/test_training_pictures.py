@@ -9,6 +9,7 @@ from oddscape.data.files import read_mask
 from oddscape.data.streethazards import STREETHAZARDS_12
 from oddscape.data.training_pictures import Negatives, TrainingPictures
 from oddscape.errors import OddscapeError
+from oddscape.training.losses import Batch
 
 
 class Counted:
@@ -59,14 +60,34 @@ def same(first, second):
 def test_sample_is_what_a_loop_takes(mixed):
     sample = mixed[0]
     assert {key: (tuple(value.shape), value.dtype) for key, value in sample.items()} == {
-        "image": ((3, 24, 32), torch.float32),
-        "labels": ((24, 32), torch.int64),
+        "image": ((3, 24, 32), torch.uint8),
+        "labels": ((24, 32), torch.uint8),
         "pasted": ((24, 32), torch.bool),
         "left_out": ((24, 32), torch.bool),
     }
-    assert 0 <= sample["image"].min() < sample["image"].max() <= 1
+    assert sample["image"].min() < 50
+    assert sample["image"].max() > 200
     assert sample["pasted"].any()
     assert (sample["labels"][sample["pasted"]] == 255).all()
+
+
+def test_batch_becomes_what_networks_and_losses_take_on_its_device(mixed):
+    loaded = Batch(**next(iter(DataLoader(mixed, batch_size=3))))
+    batch = loaded.to(torch.device("cpu"))
+    assert batch.image.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(batch.image, loaded.image / torch.tensor(255.0), rtol=0, atol=0)
+    assert batch.labels.dtype == torch.int64
+    assert torch.equal(batch.labels, loaded.labels)
+    again = batch.to(torch.device("cpu"))
+    assert torch.equal(again.image, batch.image)
+
+
+def test_samples_are_nobody_elses(pictures):
+    training = TrainingPictures(pictures, None, scale=None, flip=False)
+    before = {key: value.clone() for key, value in training[0].items()}
+    for value in training[0].values():
+        value.fill_(1)
+    assert same(training[0], before)
 
 
 def test_sample_depends_on_seed_epoch_and_index_alone(mixed, pictures):
@@ -117,7 +138,7 @@ def test_accelerate_keeps_the_epoch_that_both_were_told(mixed):
 def test_whole_pictures_unchanged(pictures):
     whole = TrainingPictures(pictures, None, scale=None, flip=False)
     scene = pictures[2]
-    assert torch.equal(whole[2]["image"], torch.from_numpy(scene.image).permute(2, 0, 1) / 255)
+    assert torch.equal(whole[2]["image"], torch.from_numpy(scene.image).permute(2, 0, 1))
     np.testing.assert_array_equal(whole[2]["labels"].numpy(), scene.labels)
 
 
@@ -126,13 +147,13 @@ def test_small_pictures_are_padded_as_void(pictures):
     assert (sample["labels"][40:] == 255).all()
     assert (sample["labels"][:, 60:] == 255).all()
     assert not sample["left_out"].any()
-    torch.testing.assert_close(sample["image"][:, 45, 65], torch.tensor([1.0, 0.0, 0.2]))
+    assert sample["image"][:, 45, 65].tolist() == [255, 0, 51]
 
 
 def test_padding_of_a_negative_is_never_pasted(pictures):
     small = negatives(pictures, shorter_side=18, crop=(24, 32), pad_colour=(1, 2, 3), rectangle_probability=1)
     mixed = TrainingPictures(pictures, (24, 32), negatives=small)
-    padding = torch.tensor([1, 2, 3]) / 255
+    padding = torch.tensor([1, 2, 3])
     for index in range(6):
         pasted = mixed[index]["image"][:, mixed[index]["pasted"]]
         assert pasted.numel() > 0

@@ -65,7 +65,8 @@ def _decode(path: Path) -> Image.Image:
         warnings.simplefilter("ignore")
         try:
             with Image.open(path) as picture:
-                return ImageOps.exif_transpose(picture)
+                ImageOps.exif_transpose(picture, in_place=True)
+                return picture
         except FileNotFoundError:
             raise OddscapeError(f"{path}: no such file") from None
         except Exception as error:  # a decoder may raise anything on a damaged file

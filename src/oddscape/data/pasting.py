@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,11 +71,11 @@ def paste(
     box = _bounding_box(piece)
     place = _random_place(piece[box].shape, scene.size, rng)
     shown = piece[box] & ~sample.left_out[place]
-    image, labels, pasted = sample.image.copy(), sample.labels.copy(), sample.pasted.copy()
-    image[place][shown] = negative.image[box][shown]
-    labels[place][shown] = IGNORED
-    pasted[place][shown] = True
-    return TrainingSample(image, labels, pasted, sample.left_out)
+    image = sample.image.copy()  # the scene's own; labels and masks are the sample's
+    np.copyto(image[place], negative.image[box], where=shown[..., None])
+    sample.labels[place][shown] = IGNORED
+    sample.pasted[place] = shown
+    return replace(sample, image=image)
 
 
 def draw_piece(
@@ -100,7 +100,7 @@ def draw_piece(
         piece: NDArray[np.bool_] = _random_rectangle(segments.shape, rng) & pasteable
         if piece.any():
             return piece
-    present = np.flatnonzero(np.bincount(segments[pasteable], minlength=256))
+    present = np.flatnonzero(np.bincount(segments.ravel(), minlength=256)[:IGNORED])
     if not present.size:
         return pasteable
     first, second = rng.choice(present, 2)

@@ -24,6 +24,5 @@ def to_tensor(image: NDArray[np.uint8]) -> Tensor:
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise OddscapeError(f"expected a picture uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
-    # In NumPy, whose one thread is quicker than torch's many inside a loader's workers.
     planes = np.ascontiguousarray(image.transpose(2, 0, 1)) / np.float32(255)
     return torch.from_numpy(planes)[None]

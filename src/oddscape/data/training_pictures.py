@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.utils import data
 
 from oddscape.data.cache import SceneCache
+from oddscape.data.class_uniform import ClassUniform, centred_on
 from oddscape.data.dataset import Dataset, Scenes
 from oddscape.data.pasting import TrainingSample, paste, unmixed
-from oddscape.data.tensors import to_tensor
-from oddscape.data.transforms import Colour, random_crop, random_flip, random_scale, resize_shorter_side
+from oddscape.data.transforms import Colour, cut, random_size, random_view, size_by_shorter_side
 from oddscape.errors import OddscapeError
 from oddscape.scenes import Scene
 from oddscape.sizes import size_text
@@ -47,10 +47,13 @@ class TrainingPictures(data.Dataset[dict[str, Tensor]]):
     reading. Chance acts on the picture first and on the negative afterwards, so that with and without
     negatives the crops are the same. Each sample is a dict of
 
-    - ``image``: float32 [3, h, w], RGB in [0, 1];
-    - ``labels``: int64 [h, w], train ids; 255 where void, padded, pasted or left out;
+    - ``image``: uint8 [3, h, w], RGB;
+    - ``labels``: uint8 [h, w], train ids; 255 where void, padded, pasted or left out;
     - ``pasted``: bool [h, w], pixels of a negative;
     - ``left_out``: bool [h, w], pixels of held-out classes, which belong to no term of any loss.
+
+    Bytes are all that passes between processes and to the device; :meth:`oddscape.training.losses.Batch.to`
+    makes of them there what networks and losses take.
 
     Args:
         dataset: scenes with class labels.
@@ -59,6 +62,7 @@ class TrainingPictures(data.Dataset[dict[str, Tensor]]):
         flip: mirror left and right half of the time.
         pad_colour: RGB of the padding.
         negatives: what to paste. None: nothing.
+        class_uniform: which samples are centred on which class, possibly of another picture. None: no sample.
         seed: of all chance here.
         cache_bytes: memory for decoded pictures in each process, half of it for negatives.
 
@@ -75,6 +79,7 @@ class TrainingPictures(data.Dataset[dict[str, Tensor]]):
         flip: bool = True,
         pad_colour: Colour = (84, 88, 95),
         negatives: Negatives | None = None,
+        class_uniform: ClassUniform | None = None,
         seed: int = 0,
         cache_bytes: int = 1 << 30,
     ) -> None:
@@ -85,7 +90,7 @@ class TrainingPictures(data.Dataset[dict[str, Tensor]]):
                 f"negatives of {size_text(negatives.crop)} do not fit into crops of {size_text(crop)}"
             )
         self.crop, self.scale, self.flip, self.pad_colour = crop, scale, flip, pad_colour
-        self.seed = seed
+        self.class_uniform, self.seed = class_uniform, seed
         self.scenes = SceneCache(dataset, cache_bytes // 2 if negatives else cache_bytes)
         self.negatives = negatives and replace(
             negatives, scenes=SceneCache(negatives.scenes, cache_bytes // 2)
@@ -102,32 +107,35 @@ class TrainingPictures(data.Dataset[dict[str, Tensor]]):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         rng = np.random.default_rng((self.seed, int(self._epoch), index))
-        scene = self._cut(self.scenes[index], rng)
+        target = None
+        if self.class_uniform is not None:
+            index, target = self.class_uniform.draw(index, rng)
+        scene = self._cut(self.scenes[index], rng, target)
         if self.negatives is None:
             return _tensors(unmixed(scene))
         patch = _cut_patch(self.negatives, rng)
         return _tensors(paste(scene, patch, rng, self.negatives.rectangle_probability))
 
-    def _cut(self, scene: Scene, rng: np.random.Generator) -> Scene:
-        if self.scale:
-            scene = random_scale(scene, rng, self.scale)
-        if self.crop:
-            scene = random_crop(scene, rng, self.crop, self.pad_colour)
-        return random_flip(scene, rng) if self.flip else scene
+    def _cut(self, scene: Scene, rng: np.random.Generator, target: int | None) -> Scene:
+        size = random_size(scene.size, rng, self.scale) if self.scale else scene.size
+        view = random_view(size, rng, self.crop, flip=self.flip)
+        if target is not None and scene.labels is not None:
+            view = centred_on(target, view, scene.labels, rng)
+        return cut(scene, view, self.pad_colour)
 
 
 def _cut_patch(negatives: Negatives, rng: np.random.Generator) -> Scene:
     scene = negatives.scenes[int(rng.integers(len(negatives.scenes)))]
-    scene = resize_shorter_side(scene, negatives.shorter_side)
+    size = size_by_shorter_side(scene.size, negatives.shorter_side)
     if negatives.scale:
-        scene = random_scale(scene, rng, negatives.scale)
-    return random_crop(scene, rng, negatives.crop, negatives.pad_colour)
+        size = random_size(size, rng, negatives.scale)
+    return cut(scene, random_view(size, rng, negatives.crop), negatives.pad_colour)
 
 
 def _tensors(sample: TrainingSample) -> dict[str, Tensor]:
     return {
-        "image": to_tensor(sample.image)[0],
-        "labels": torch.from_numpy(sample.labels.astype(np.int64)),
+        "image": torch.from_numpy(sample.image).permute(2, 0, 1),
+        "labels": torch.from_numpy(sample.labels),
         "pasted": torch.from_numpy(sample.pasted),
         "left_out": torch.from_numpy(sample.left_out),
     }
