@@ -122,3 +122,12 @@ def test_a_score_of_ones_own(tiny_network, image):
 def test_what_is_no_picture_is_refused(tiny_network, picture, message):
     with pytest.raises(OddscapeError, match=message):
         Detector(tiny_network(5)).predict(picture)
+
+
+def test_a_network_of_nan_says_so(tiny_network, image, tmp_path):
+    net = tiny_network(4)
+    torch.nn.init.constant_(net.classifier.bias, torch.nan)
+    file = tmp_path / "street.png"
+    Image.fromarray(image).save(file)
+    with pytest.raises(OddscapeError, match=r"street\.png: the score 'energy' of this network is not a number"):
+        Detector(net).predict(file)

@@ -59,6 +59,39 @@ def test_every_network_has_an_architecture():
     assert all(known.title and known.paper for known in ARCHITECTURES.values())
 
 
+OWN_FILE = """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+class Attention(nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.patches = nn.Conv2d(3, num_classes, 8, 8)
+
+    def forward(self, image):
+        x = self.patches(image)
+        tokens = x.flatten(2).transpose(1, 2).unsqueeze(1)
+        return F.scaled_dot_product_attention(tokens, tokens, tokens).squeeze(1).transpose(1, 2).view_as(x)
+
+def attention(num_classes):
+    return Attention(num_classes)
+
+def looks(num_classes):
+    inner = Attention(num_classes)
+    return lambda image: inner(image) if image.sum() > 0 else inner(-image)
+"""
+
+
+def test_attention_is_counted_and_what_looks_at_the_picture_is_said(tmp_path):
+    (tmp_path / "net.py").write_text(OWN_FILE)
+    counted = model_figures(f"{tmp_path}/net.py:attention", 5, (64, 32)).multiply_adds
+    patches = 32
+    assert counted == patches * 5 * 3 * 8 * 8 + 2 * patches * patches * 5
+    with pytest.raises(OddscapeError, match=r"net.py:looks computes depends on what the picture shows"):
+        model_figures(f"{tmp_path}/net.py:looks", 5, (64, 32))
+
+
 def test_an_unknown_network_is_said():
     with pytest.raises(OddscapeError, match="unknown model 'ernet'"):
         model_figures("ernet", 19, LARGE)

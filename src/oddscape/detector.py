@@ -97,11 +97,14 @@ class Detector:
         """Score one picture: a path, a Pillow image, or an array uint8 [H, W, 3] in RGB.
 
         Raises:
-            OddscapeError: no such file, or one that does not decode.
+            OddscapeError: no such file, one that does not decode, or a score that is NaN somewhere.
         """
         image = _as_array(picture)
         result = run_network(self.net, image, {self.score.name: self.score}, size=self.size)
         classes, score = result.classes[0].cpu().numpy(), result.scores[self.score.name][0].cpu().numpy()
+        if np.isnan(score).any():
+            where = f"{picture}: " if isinstance(picture, str | Path) else ""
+            raise OddscapeError(f"{where}the score {self.score.name!r} of this network is not a number (NaN)")
         return Prediction(image, classes, score, self.threshold, self.label_space)
 
 

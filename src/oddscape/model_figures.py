@@ -9,8 +9,11 @@ from statistics import median
 
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from oddscape.errors import OddscapeError
 from oddscape.models import MODELS, create_model
 from oddscape.outputs import DenseOutput
 from oddscape.sizes import Size
@@ -38,21 +41,29 @@ class ModelFigures:
 
 @torch.no_grad()
 def model_figures(name: str, num_classes: int | None, size: Size) -> ModelFigures:
-    """Work a network's figures out from shapes alone, without memory for its weights or maps.
+    """Work a network's figures out from shapes alone, without computing its maps.
 
     Args:
-        name: what ``create_model`` takes; only networks of ``MODELS`` are made without memory, too.
+        name: what ``create_model`` takes; only networks of ``MODELS`` take no memory for their weights.
         num_classes: number of known classes.
         size: (H, W) of the picture.
 
     Raises:
-        OddscapeError: an unknown name, or what else ``create_model`` refuses.
+        OddscapeError: an unknown name, or what else ``create_model`` refuses; a network of one's own that
+            gives no ``DenseOutput``, or whose course depends on what the picture shows.
     """
-    with torch.device("meta" if name in MODELS else "cpu"):
-        net = create_model(name, num_classes)
-    net = net.to("meta").eval()
-    with FlopCounterMode(display=False) as counter:
-        out: DenseOutput = net(torch.empty(1, 3, *size, device="meta"))
+    device = torch.device("meta" if name in MODELS else "cpu")
+    with device:
+        net = create_model(name, num_classes).eval()
+    counter = FlopCounterMode(display=False)
+    try:
+        # Attention as matrix products, which are counted; on a CPU torch's own kernel for it is not.
+        with FakeTensorMode(allow_non_fake_inputs=True), sdpa_kernel(SDPBackend.MATH), counter:
+            out: DenseOutput = net(torch.empty(1, 3, *size, device=device))
+    except DataDependentOutputException:
+        raise OddscapeError(
+            f"what {name} computes depends on what the picture shows, so that no figures follow from its size"
+        ) from None
     return ModelFigures(
         parameters=sum(parameter.numel() for parameter in net.parameters()),
         weight_bytes=4 * sum(tensor.numel() for tensor in net.state_dict().values()),

@@ -204,9 +204,42 @@ def test_what_is_not_found_is_said(pack, options, words):
         ({"keep": (0, 2, 2)}, r"keep \(0, 2, 2\) and void None; expected .* each output once"),
         ({"keep": (0, 2), "void": 2}, r"keep \(0, 2\) and void 2; expected .* each output once"),
         ({"void": -1}, "void -1; expected .* by its number from 0 on"),
+        ({"normalise": (MEAN[:1], STD[:1])}, r"normalise by mean .* expected three numbers each"),
+        ({"normalise": ((123.7, 116.3, 103.5), (58.4, 57.1, 57.4))}, "divide those for 0 … 255 by 255"),
+        ({"normalise": (MEAN, (0.2, 0.2, 0.0))}, "deviations above 0"),
         ({"features": "bodi"}, "Plain has no layer 'bodi'; it has, among others: body"),
     ],
 )
 def test_what_cannot_be_is_said_at_once(options, words):
     with pytest.raises(OddscapeError, match=words):
         wrap(Plain(), **options)
+
+
+@pytest.mark.parametrize("given", ["small_ladder", 3, OrderedDict()])
+def test_what_is_no_network_is_said(given):
+    with pytest.raises(OddscapeError, match=f"wrap was given {type(given).__name__}; expected a network: "):
+        wrap(given)
+
+
+def test_layers_of_a_wrapped_network_are_found_by_their_names_in_it():
+    net = wrap(Plain())
+    with pytest.raises(OddscapeError, match=r"no layer 'body'; it has, among others: net.body$"):
+        with_outlier_head(net, on="body")
+    with pytest.raises(
+        OddscapeError, match=r"no features; name the layer .*: net, net.body, net.classifier$"
+    ):
+        with_outlier_head(net)
+
+
+def test_weights_from_before_a_network_was_wrapped_load_into_it(tmp_path):
+    plain = Plain()
+    torch.save(plain.state_dict(), tmp_path / "plain.pth")
+    plain.classifier.weight.data.zero_()
+    for net in (wrap(plain), with_outlier_head(wrap(plain), on="net.body")):
+        plain.classifier.weight.data.zero_()
+        load_checkpoint(net, tmp_path / "plain.pth", may_miss=("outlier_head.",))
+        assert plain.classifier.weight.abs().sum() > 0
+    with pytest.raises(OddscapeError, match=r"; weights 6 missing \(outlier_head\.[^;]*$"):
+        load_checkpoint(net, tmp_path / "plain.pth")
+    with pytest.raises(OddscapeError, match=r"net.weight: the file has|missing .*net.weight"):
+        load_checkpoint(wrap(nn.Conv2d(3, 6, 1)), tmp_path / "plain.pth")

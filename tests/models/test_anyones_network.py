@@ -99,7 +99,7 @@ def test_it_is_made_scored_evaluated_trained_and_saved(network, masks_folder, tm
     metadata = {"model": name, "num_classes": "5", "model_options": json.dumps(options)}
     save_checkpoint(net, tmp_path / "w.safetensors", metadata)
     own = name if ".py:" in name else None
-    again, _ = NetworkOptions(model=own, weights=tmp_path / "w.safetensors", device="cpu").load()
+    (again,), _ = NetworkOptions(model=own, weights=(tmp_path / "w.safetensors",), device="cpu").load()
     image = torch.rand(1, 3, 45, 70)
     with torch.no_grad():
         given, wanted = again.eval()(image), net.eval()(image)

@@ -215,6 +215,12 @@ def test_a_disk_that_refuses_leaves_nothing_behind(net, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_weights_are_written_under_the_ending_that_they_are_read_by(net, tmp_path):
+    with pytest.raises(OddscapeError, match=r"w.pth: expected a file that ends in .safetensors$"):
+        save_checkpoint(net, tmp_path / "w.pth")
+    assert not list(tmp_path.iterdir())
+
+
 def test_others_may_read_saved_weights_as_they_may_any_file(net, tmp_path):
     (tmp_path / "any").touch()
     save_checkpoint(net, tmp_path / "w.safetensors")

@@ -23,3 +23,12 @@ def test_most_networks_need_the_number_of_classes(name):
 def test_options_that_an_origin_does_not_take_are_said():
     with pytest.raises(OddscapeError, match=r"'transformers:x' does not take these options: .*'wide'"):
         create_model("transformers:x", wide=True)
+
+
+@pytest.mark.parametrize("num_classes", [0, -3, 2.5, "19"])
+@pytest.mark.parametrize("name", ["small_ladder", "timm:resnet18", "net.py:make"])
+def test_a_number_of_classes_that_is_none_is_said(name, num_classes):
+    with pytest.raises(
+        OddscapeError, match=f"^num_classes {num_classes!r}: expected a number of known classes"
+    ):
+        create_model(name, num_classes)

@@ -164,7 +164,10 @@ class Odd(nn.Module):
     ("on", "words"),
     [
         ("clasifier", r"Odd has no layer 'clasifier'; it has, among others: classifier$"),
-        ("features", r"Odd has no layer 'features'; it has, among others: classifier, idle, tokens"),
+        (
+            "features",
+            r"Odd gives no features; name the layer .*; it has, among others: classifier, idle, tokens",
+        ),
         ("idle", "layer 'idle' of Odd does not run when the network does"),
         ("tokens", r"layer 'tokens' of Odd gives shape \[1, 4, 4096\]; expected maps \[N, C, h, w\]"),
     ],

@@ -63,7 +63,7 @@ def test_a_function_of_ones_own_makes_the_network(file, function, num_classes, o
 def test_a_head_is_attached_where_there_are_features(file):
     net = create_model(f"{file}:ladder", 4, outlier_head=True)
     assert "outlier_logits" in net(torch.rand(2, 3, 64, 64)).fields
-    with pytest.raises(OddscapeError, match="has no layer 'features'"):
+    with pytest.raises(OddscapeError, match="gives no features; name the layer"):
         create_model(f"{file}:plain", 4, outlier_head=True)
 
 

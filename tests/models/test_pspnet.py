@@ -20,7 +20,6 @@ RELEASED = {
     "dicnet_teacher_decoder": ("teacher_decoder.", "teacher.decoder"),
     "dicnet_student": ("student.", "student"),
 }
-SIZES = [(64, 96), (96, 64), (61, 99), (130, 37), (48, 200)]
 
 
 @pytest.fixture
@@ -225,26 +224,3 @@ def test_encoders_dilate_where_a_plain_network_strides(make):
     assert set(three_by_three["layer3"][1:]) == {(1, 2)}
     assert three_by_three["layer4"][0] == (1, 2)
     assert set(three_by_three["layer4"][1:]) == {(1, 4)}
-
-
-class FullSizeMaps(nn.Module):
-    """A network as it is deployed: pictures to tensors of their size."""
-
-    def __init__(self, net):
-        super().__init__()
-        self.net = net
-
-    def forward(self, image):
-        out = self.net(image)
-        return out.logits, dicnet_score(out), out.native.features
-
-
-@pytest.mark.slow
-@torch.no_grad()
-def test_exported_with_dynamic_size_equals_eager_at_every_size(narrow):
-    net = FullSizeMaps(narrow)
-    sides = {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
-    exported = torch.export.export(net, (torch.rand(1, 3, 67, 94),), dynamic_shapes=(sides,)).module()
-    for size in SIZES:
-        image = torch.rand(1, 3, *size)
-        torch.testing.assert_close(exported(image), net(image), rtol=1e-4, atol=1e-5)

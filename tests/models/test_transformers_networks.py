@@ -461,7 +461,7 @@ def test_where_windows_meet_upsampled_masks_leave_no_gap(width, least):
 SLOW_EXPORT = pytest.param(mask2former_resnet, marks=pytest.mark.slow)
 
 
-@pytest.mark.parametrize("maker", [segformer, upernet, SLOW_EXPORT, eomt])
+@pytest.mark.parametrize("maker", [upernet, SLOW_EXPORT, eomt])
 @torch.no_grad()
 def test_exports_with_any_number_of_pictures(made, maker):
     _, net = made(maker)
@@ -529,7 +529,10 @@ def test_a_hub_id_works_offline_from_the_cache(tmp_path, monkeypatch):
     (repository / "refs" / "main").write_text(commit)
     net, image = transformers_network("somebody/net"), torch.rand(1, 3, 64, 64)
     torch.testing.assert_close(net(image).native.logits, model(normalised(image)).logits)
-    with pytest.raises(OddscapeError, match=r"^transformers cannot load somebody/else: .*[^\n]$"):
+    with pytest.raises(
+        OddscapeError,
+        match=r"^transformers cannot load somebody/else, which is no folder here, from its hub: .*[^\n]$",
+    ):
         transformers_network("somebody/else")
 
 
@@ -626,6 +629,18 @@ def test_classes_that_are_not_there_are_said(tmp_path, options, words):
 def test_a_folder_that_is_not_there_is_said(name):
     with pytest.raises(OddscapeError, match=f"no folder {name}; expected one that"):
         transformers_network(name)
+
+
+def test_a_torchvision_for_another_torch_is_said(tmp_path, monkeypatch):
+    def fail(_source):
+        try:
+            raise RuntimeError("operator torchvision::nms does not exist")
+        except RuntimeError as error:
+            raise ModuleNotFoundError("Could not import module 'SegformerModel'. Defined?") from error
+
+    monkeypatch.setattr("oddscape.models.transformers_networks._config", fail)
+    with pytest.raises(OddscapeError, match=r"^transformers needs torchvision, and the torchvision here"):
+        transformers_network(tmp_path)
 
 
 def test_the_command_that_installs_the_library_is_said(tmp_path, monkeypatch):

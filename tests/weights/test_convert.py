@@ -56,7 +56,7 @@ def test_an_origin_and_classes_of_ones_own(released, tmp_path):
     assert (metadata["source"], metadata["licence"]) == ("a friend", "CC0")
     assert json.loads(metadata["classes"]) == ["road", "sky"]
     with pytest.raises(OddscapeError, match="1 names of classes for 2 classes"):
-        convert(tmp_path / "a", "erfnet", 2, path, void=True, origin=Origin(classes=("road",)))
+        convert(tmp_path / "a.safetensors", "erfnet", 2, path, void=True, origin=Origin(classes=("road",)))
     assert origin_of(tmp_path / "mine.pth") == Origin()
 
 

@@ -61,7 +61,7 @@ def test_every_scale_may_be_shown_in_windows(net):
     assert given.logits.shape == (1, 4, 80, 96)
 
 
-@pytest.mark.parametrize("scales", [(), (1, 0)])
+@pytest.mark.parametrize("scales", [(), (1, 0), (float("nan"),), (float("inf"),)])
 def test_scales_that_are_none_are_said(net, scales):
     with pytest.raises(OddscapeError, match=r"expected one or more factors above 0"):
         MultiScaleFlip(net, scales)

@@ -185,6 +185,7 @@ def test_weights_follow_a_raised_cosine_over_the_middle_half_of_the_overlap():
         ({"window": (32, 64)}, "window 64×32: its sides"),
         ({"window": (64, 64), "overlap": 0.9}, "overlap 0.9: expected at least 0, and small enough"),
         ({"window": (64, 64), "overlap": -1}, "overlap -1: expected"),
+        ({"window": (64, 64), "batch_size": 0}, "batch_size 0: expected 1 window at once or more"),
     ],
 )
 def test_what_does_not_fit_is_said(options, words):

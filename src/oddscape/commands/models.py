@@ -80,15 +80,16 @@ def _overview(figures: dict[str, ModelFigures], times: dict[str, float]) -> Tabl
     """A line for each network."""
     from oddscape.models.architectures import ARCHITECTURES
 
-    table = Table(title="Networks")
+    table = Table(title="Networks", show_lines=True)
     table.add_column("name", no_wrap=True)
     for column in ("million\nparams", "billion\nmult-adds", "MB", *(["ms"] if times else [])):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("network")
+    table.add_column("network\nand its source")
     for name, found in figures.items():
         cells = [f"{found.parameters / 1e6:.2f}", f"{found.multiply_adds / 1e9:,.1f}"]
         time = [f"{times[name]:,.0f}"] if times else []
-        table.add_row(name, *cells, f"{found.weight_bytes / 1e6:.1f}", *time, ARCHITECTURES[name].title)
+        network = f"{ARCHITECTURES[name].title}\n[dim]{escape(ARCHITECTURES[name].paper)}[/dim]"
+        table.add_row(name, *cells, f"{found.weight_bytes / 1e6:.1f}", *time, network)
     return table
 
 

@@ -60,9 +60,10 @@ class WrappedNetwork(nn.Module):
         self.recorder = None if features is None else LayerRecorder(net, features)
         if self.recorder is not None:
             weakref.finalize(self, self.recorder.remove)
-        mean, std = normalise or ((0.0,) * 3, (1.0,) * 3)
-        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+        mean, std = channel_statistics(*(normalise or ((0.0,) * 3, (1.0,) * 3)))
+        like = next(net.parameters(), mean)  # the network may be on a GPU, or in half precision, already
+        self.register_buffer("mean", mean.to(like), persistent=False)
+        self.register_buffer("std", std.to(like), persistent=False)
 
     @property
     def num_classes(self) -> int | None:
@@ -126,11 +127,13 @@ def wrap(
         net: a module or function from pictures [N, 3, H, W] to logits [N, K, h, w] at any resolution; or to a
             mapping, sequence or object that holds them.
         logits: where they are: a key or attribute, a position, or a function of what the network returns.
-            None: the tensor itself, the entry ``"logits"`` or ``"out"``, or the first of a sequence.
+            None: the tensor itself, the entry ``"logits"`` or ``"out"``, or the first of a sequence. Of a
+            network that returns probabilities, ``torch.log`` makes logits.
         features: dotted name of the layer whose maps [N, C, h, w] are the output's ``features``, such as the
             one that the classifier reads; what a following layer does to them in place is done before.
         normalise: mean and standard deviation of each colour channel, R, G, B in [0, 1], that the network
-            wants subtracted and divided by. None: it takes pictures in [0, 1].
+            wants subtracted and divided by. None: it takes pictures in [0, 1]. One that takes 0 … 255 wants
+            both divided by 255.
         num_classes: the first so many outputs beside ``void`` are the known classes. None: all of them.
         keep: which outputs are the known classes, in order, where they are not the first ones.
         void: the output that stands for "none of these".
@@ -139,10 +142,15 @@ def wrap(
             right and at the bottom with the colour of their border, and what the maps say there is cut off.
 
     Raises:
-        OddscapeError: both ``num_classes`` and ``keep``, no class at all, an output that is named twice, or
-            no layer of the features' name. When the network runs: no logits where they are looked for,
+        OddscapeError: neither a module nor a function; both ``num_classes`` and ``keep``, no class at all, an
+            output that is named twice, no layer of the features' name, or no mean and deviation of three
+            channels in [0, 1]. When the network runs: no logits where they are looked for,
             outputs that are not there, or a layer that gives no maps.
     """
+    if not callable(net):
+        raise OddscapeError(
+            f"wrap was given {type(net).__name__}; expected a network: a module, or a function of pictures"
+        )
     return WrappedNetwork(
         net if isinstance(net, nn.Module) else _Function(net),
         logits=logits,
@@ -153,6 +161,25 @@ def wrap(
         align_corners=align_corners,
         multiple=multiple,
     )
+
+
+def channel_statistics(mean: Sequence[float], std: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each colour channel as float32 [3, 1, 1].
+
+    Raises:
+        OddscapeError: other than three numbers each, a mean outside [0, 1], or a deviation that is not above
+            0.
+    """
+    if not (len(mean) == len(std) == 3 and all(0 <= m <= 1 for m in mean) and all(s > 0 for s in std)):
+        raise OddscapeError(
+            f"normalise by mean {mean} and deviation {std}: expected three numbers each, R, G, B of pictures "
+            f"in [0, 1], deviations above 0; divide those for 0 … 255 by 255"
+        )
+    return _per_channel(mean), _per_channel(std)
+
+
+def _per_channel(values: Sequence[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32).view(3, 1, 1)
 
 
 def _known(num_classes: int | None, keep: Sequence[int] | None, void: int | None) -> tuple[int, ...] | None:

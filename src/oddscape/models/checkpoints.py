@@ -20,6 +20,7 @@ from oddscape.files import written_atomically
 from oddscape.models.layouts import parts_of, recognise, shapes_of
 
 _WRAPPERS = ("state_dict", "model")
+_OF_WRAPPED = ("", "net.", "net.net.")
 _SHOWN = 4
 _ZIP, _PICKLE = b"PK", b"\x80"
 
@@ -35,7 +36,9 @@ def load_checkpoint(
 ) -> None:
     """Load weights into a network, strictly: from one file, or from the several it is released in.
 
-    Reads what :func:`read_weights` reads. Nothing is loaded unless all of it fits.
+    Reads what :func:`read_weights` reads. Nothing is loaded unless all of it fits. Into a network that is
+    wrapped (``odd.wrap``, ``odd.with_outlier_head``), whose names begin with ``net.``, also files load that
+    were written before it was.
 
     Args:
         net: the network.
@@ -78,8 +81,23 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 
 
 def save_checkpoint(net: nn.Module, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a network's weights as safetensors, whole or not at all."""
+    """Write a network's weights as safetensors, whole or not at all.
+
+    Raises:
+        OddscapeError: a file of another ending.
+    """
+    require_ending(path)
     save_weights(net.state_dict(), path, metadata)
+
+
+def require_ending(path: str | Path) -> None:
+    """Make sure that weights are written where they will be read as what they are.
+
+    Raises:
+        OddscapeError: a file that does not end in ``.safetensors``.
+    """
+    if Path(path).suffix != ".safetensors":
+        raise OddscapeError(f"cannot write weights to {path}: expected a file that ends in .safetensors")
 
 
 def save_weights(
@@ -193,7 +211,8 @@ def _by_part(
 
 def _fitting(module: nn.Module, path: Path, may_miss: tuple[str, ...]) -> dict[str, Tensor]:
     """Read weights, and make sure that they fit."""
-    state, own = read_weights(path), module.state_dict()
+    given, own = read_weights(path), module.state_dict()
+    state = _as_wrapped(given, own)
     found, wanted = shapes_of(state), shapes_of(own)
     missing = [name for name in wanted if name not in found and not name.startswith(may_miss)]
     unexpected = [name for name in found if name not in wanted]
@@ -205,11 +224,17 @@ def _fitting(module: nn.Module, path: Path, may_miss: tuple[str, ...]) -> dict[s
     ]
     kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
     problems = "; ".join(f"{len(names)} {kind} ({_some(names)})" for kind, names in kinds if names)
-    file, network = recognise(found), recognise(wanted)
+    file, network = recognise(shapes_of(given)), recognise(wanted)
     looks = f"the file looks like {file or 'no known network'}"
     if not (missing or unexpected) and file and network and file.num_classes != network.num_classes:
         looks = f"it is for {file.num_classes} classes, the network for {network.num_classes} (void counted)"
     raise OddscapeError(f"{path} does not fit {type(module).__name__}: {looks}; weights {problems}")
+
+
+def _as_wrapped(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a network under the names that most of them have in it once it is wrapped, if it is."""
+    prefix = max(_OF_WRAPPED, key=lambda prefix: sum(prefix + name in own for name in given))
+    return {prefix + name: weight for name, weight in given.items()}
 
 
 def _some(names: list[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from difflib import get_close_matches
 from typing import Any
 
@@ -10,24 +10,35 @@ from torch import Tensor, nn
 
 from oddscape.errors import OddscapeError
 
+_SHOWN = 5
+
 
 def layer_named(net: nn.Module, name: str) -> nn.Module:
     """Find a layer by its dotted name, as ``net.named_modules()`` has it.
 
     Raises:
-        OddscapeError: no such layer; the error lists names near it, or else the outermost ones.
+        OddscapeError: no such layer; the error lists names that end with it or are near it, or else the
+            outermost ones.
     """
     # A layer in two places has two names.
     modules: Iterator[tuple[str, nn.Module]] = net.named_modules(remove_duplicate=False)
     layers = {known: layer for known, layer in modules if known}
     if name not in layers:
-        near = get_close_matches(name, layers, n=5, cutoff=0.5) or [
-            known for known in layers if "." not in known
-        ]
+        near = [known for known in layers if known.endswith(f".{name}")] or get_close_matches(
+            name, layers, n=5, cutoff=0.5
+        )
         raise OddscapeError(
-            f"{type(net).__name__} has no layer {name!r}; it has, among others: {', '.join(near)}"
+            f"{type(net).__name__} has no layer {name!r}; it has, among others: "
+            f"{', '.join(near[:_SHOWN] or outermost(layers))}"
         )
     return layers[name]
+
+
+def outermost(layers: Collection[str]) -> list[str]:
+    """The outermost layers; where that is one alone, as a wrapped network is, also those in it."""
+    names = [name for name in layers if "." not in name]
+    inner = [name for name in layers if name.count(".") == 1]
+    return names + inner[:_SHOWN] if len(names) == 1 else names
 
 
 class LayerRecorder:

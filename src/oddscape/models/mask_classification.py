@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from oddscape.models.adapters import channel_statistics
 from oddscape.models.layers import LayerRecorder
 from oddscape.models.padding import pad_to_multiple
 from oddscape.models.square_windows import SquareWindows
@@ -127,8 +128,9 @@ class MaskClassification(nn.Module):
         self.void = () if void is None else (void,)
         self.recorder = LayerRecorder(net, features)
         weakref.finalize(self, self.recorder.remove)
-        self.register_buffer("mean", torch.tensor(normalise[0]).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(normalise[1]).view(3, 1, 1), persistent=False)
+        mean, std = channel_statistics(*normalise)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("std", std, persistent=False)
 
     @property
     def num_classes(self) -> int:

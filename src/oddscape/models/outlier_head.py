@@ -9,7 +9,7 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from oddscape.errors import OddscapeError
-from oddscape.models.layers import LayerRecorder
+from oddscape.models.layers import LayerRecorder, outermost
 from oddscape.models.probing import probe
 from oddscape.outputs import DenseOutput
 
@@ -69,6 +69,13 @@ def with_outlier_head(net: nn.Module, on: str = _FEATURES) -> NetworkWithOutlier
             f"{type(net).__name__} has an outlier head already: its output holds outlier_logits"
         )
     layer = None if on == _FEATURES and _FEATURES in fields else on
+    layers = dict(net.named_modules(remove_duplicate=False))
+    if layer == _FEATURES and _FEATURES not in layers:
+        raise OddscapeError(
+            f"{type(net).__name__} gives no features; name the layer whose maps the head reads, as in "
+            f"with_outlier_head(net, on=LAYER) or wrap(net, features=LAYER); it has, among others: "
+            f"{', '.join(outermost([name for name in layers if name]))}"
+        )
     channels = _channels(net, layer)
     head = nn.Sequential(
         OrderedDict(

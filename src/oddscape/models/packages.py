@@ -35,7 +35,7 @@ def load_package(name: str, extra: str) -> ModuleType:
         raise OddscapeError(does_not_load(package, error)) from None
 
 
-def does_not_load(package: str, error: Exception) -> str:
+def does_not_load(package: str, error: Exception | str) -> str:
     """Say in a line why an installed package does not load, and what helps where that is known."""
     reason = str(error).partition("\n")[0]
     if "torchvision" not in f"{package} {reason}":

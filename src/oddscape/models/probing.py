@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from oddscape.errors import OddscapeError
 from oddscape.outputs import DenseOutput
@@ -15,12 +15,17 @@ def probe(net: nn.Module) -> DenseOutput:
     Every module's mode is as it was afterwards: a wrapper in training mode may hold a network that is not.
 
     Raises:
-        OddscapeError: it gives no ``DenseOutput``.
+        OddscapeError: it gives no ``DenseOutput``, or probabilities where logits belong.
     """
     answer = answer_to_grey(net)
     if not isinstance(answer, DenseOutput):
         raise OddscapeError(
             f"{type(net).__name__} gives {type(answer).__name__}; expected a DenseOutput (odd.wrap)"
+        )
+    if _are_probabilities(answer.native.logits):
+        raise OddscapeError(
+            f"{type(net).__name__} gives probabilities, at every pixel at least 0 and of sum 1, where logits "
+            f"belong: leave its softmax out, or take their logarithm, as in wrap(net, logits=torch.log)"
         )
     return answer
 
@@ -34,3 +39,9 @@ def answer_to_grey(net: nn.Module) -> object:
     for module in training:
         module.training = True
     return answer
+
+
+def _are_probabilities(logits: Tensor) -> bool:
+    """Whether the values of all classes, two or more, are at least 0 and of sum 1 everywhere."""
+    sums = logits.float().sum(1)
+    return logits.shape[1] > 1 and bool((logits >= 0).all() and ((sums - 1).abs() < 1e-2).all())

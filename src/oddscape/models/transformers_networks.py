@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from oddscape.errors import OddscapeError
 from oddscape.models.adapters import wrap
 from oddscape.models.mask_classification import MaskClassification, PaddedPicture, Showing
-from oddscape.models.packages import load_package
+from oddscape.models.packages import does_not_load, load_package
 from oddscape.models.square_windows import SquareWindows
 
 Normalise = tuple[Sequence[float], Sequence[float]]
@@ -227,7 +227,16 @@ def _told_in_one_line(source: str) -> Iterator[None]:
     except OddscapeError:
         raise
     except Exception as error:
-        raise OddscapeError(f"transformers cannot load {source}: {_reason(error)}") from error
+        if "torchvision" in (root := str(_root(error))):
+            raise OddscapeError(does_not_load("transformers", root)) from error
+        what = source if Path(source).is_dir() else f"{source}, which is no folder here, from its hub"
+        raise OddscapeError(f"transformers cannot load {what}: {_reason(error)}") from error
+
+
+def _root(error: BaseException) -> BaseException:
+    """What an error goes back to: the library says of a failed import that it failed, and no more."""
+    cause = error.__cause__
+    return error if cause is None else _root(cause)
 
 
 def _reason(error: Exception) -> str:

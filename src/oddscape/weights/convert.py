@@ -10,7 +10,13 @@ from pathlib import Path
 
 from oddscape.errors import OddscapeError
 from oddscape.models import DiCNet, create_model
-from oddscape.models.checkpoints import load_checkpoint, read_weights, save_checkpoint, save_weights
+from oddscape.models.checkpoints import (
+    load_checkpoint,
+    read_weights,
+    require_ending,
+    save_checkpoint,
+    save_weights,
+)
 from oddscape.models.imagenet import load_imagenet
 from oddscape.weights.sources import WEIGHTS
 
@@ -72,8 +78,9 @@ def convert(
 
     Raises:
         OddscapeError: files that are missing, unreadable or do not fit; names of classes that are not
-            ``num_classes`` many.
+            ``num_classes`` many; an ``out`` that does not end in ``.safetensors``.
     """
+    require_ending(out)
     parts = dict(zip(ROLES, (teacher_encoder, teacher_decoder, student), strict=True))
     files = [Path(given) for given in (file, *parts.values()) if given is not None]
     origin = origin or (origin_of(file) if file is not None else Origin())
@@ -114,6 +121,7 @@ def convert_imagenet(
     Raises:
         OddscapeError: a file that is missing, unreadable or does not fit the trunk.
     """
+    require_ending(out)
     net = create_model(model, num_classes=2)
     fit = load_imagenet(net.student if isinstance(net, DiCNet) else net, file)
     if fit is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import product
 
@@ -32,12 +33,12 @@ class MultiScaleFlip(nn.Module):
         flip: whether each scale is shown mirrored left to right, too.
 
     Raises:
-        OddscapeError: no scale, or one that is not above 0.
+        OddscapeError: no scale, or one that is not above 0 or not finite.
     """
 
     def __init__(self, net: nn.Module, scales: tuple[float, ...] = (1.0,), flip: bool = True) -> None:
         super().__init__()
-        if not scales or min(scales) <= 0:
+        if not scales or not all(0 < scale < math.inf for scale in scales):
             raise OddscapeError(f"scales {scales}: expected one or more factors above 0")
         self.net, self.scales, self.flip = net, tuple(sorted(set(scales), reverse=True)), flip
 

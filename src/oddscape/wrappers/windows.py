@@ -44,7 +44,8 @@ class SlidingWindows(nn.Module):
         batch_size: windows shown to the network at once.
 
     Raises:
-        OddscapeError: a window that does not fit the stride, or an overlap that leaves no step.
+        OddscapeError: a window that does not fit the stride, an overlap that leaves no step, or no window at
+            once.
     """
 
     def __init__(
@@ -61,6 +62,8 @@ class SlidingWindows(nn.Module):
                 f"overlap {overlap:g}: expected at least 0, and small enough for windows of "
                 f"{format_size(window)} to be a stride of {stride} apart"
             )
+        if batch_size < 1:
+            raise OddscapeError(f"batch_size {batch_size}: expected 1 window at once or more")
         self.net = net
         self.window, self.overlap, self.stride, self.batch_size = window, overlap, stride, batch_size
 
