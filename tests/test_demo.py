@@ -39,7 +39,7 @@ def test_the_story_is_told_whole_and_what_is_done_is_not_done_again(tmp_path):
     first, second = Stages(), Stages()
     told = run_demo(tmp_path, PLAN, first)
     assert [results.model for results in told.results] == METHODS
-    assert [len(results.scores) for results in told.results] == [4, 6, 1]
+    assert [len(results.scores) for results in told.results] == [7, 9, 1]
     for results in told.results:
         assert results.protocol.name == "town"
         assert len(results.pictures) == 4

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from oddscape.town import make_town
     from oddscape.training.config import TrainConfig
     from oddscape.training.loop import train
-    from oddscape.training.losses import LOSSES
+    from oddscape.training.methods import LOSSES
     from oddscape.wrappers.ensemble import ensemble
     from oddscape.wrappers.mc_dropout import mc_dropout
     from oddscape.wrappers.multi_scale import MultiScaleFlip
@@ -54,7 +54,7 @@ _HOMES = {
     "evaluate_scores": "evaluation",
     "illustrate": "examples",
     "LabelSpace": "labels",
-    "LOSSES": "training.losses",
+    "LOSSES": "training.methods",
     "MODELS": "models",
     "DiCNet": "models",
     "create_model": "models",

@@ -9,7 +9,6 @@ from typing import Any
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from oddscape.commands.config_file import from_file
 from oddscape.errors import OddscapeError
 from oddscape.version import __version__
 
@@ -25,7 +24,10 @@ app = App(
 )
 _COMMANDS = {
     "demo": "The whole story on the synthetic town: train, evaluate, report.",
+    "train": "Train a network, or fine-tune one; by a recipe, a TOML file, options or all of them.",
+    "recipes": "List the training recipes, or tell all about one.",
     "fit": "Fit scores that learn from known data, for evaluate and predict.",
+    "fit-react": "Find the threshold at which ReAct clips a layer, for --react.",
     "evaluate": "Evaluate a network, or score files, under a named protocol.",
     "compare": "Put results files side by side, with paired differences.",
     "predict": "Class map, anomaly map and overlay of pictures.",
@@ -35,14 +37,6 @@ _COMMANDS = {
     "protocols": "List the protocols: what changes a figure.",
 }
 _GROUPS: dict[str, tuple[str, dict[str, str]]] = {
-    "train": (
-        "Train a network.",
-        {
-            "closed-set": "Closed-set segmentation.",
-            "densehybrid": "DenseHybrid: closed-set classes and an outlier head, on mixed content.",
-            "dicnet": "DiCNet: distil a student from a trained network.",
-        },
-    ),
     "town": ("Make the synthetic town.", {"make": "Render a town and negatives."}),
     "data": (
         "Get and check data sets.",
@@ -69,17 +63,16 @@ _GROUPS: dict[str, tuple[str, dict[str, str]]] = {
 _FUNCTIONS = {"list": "list_"}
 # What training does by default, or a file asks for, can be turned off, as by --no-flip.
 _SETTINGS: dict[str, dict[str, Any]] = {
-    "train": {
-        "config": from_file,
-        "default_parameter": Parameter(negative_iterable="", negative_bool="no-"),
-    }
+    "train": {"default_parameter": Parameter(negative_iterable="", negative_bool="no-")}
 }
 
 # Commands are named by where they are: a module is imported when its command runs or shows its help.
 for _name, _help in _COMMANDS.items():
-    app.command(f"oddscape.commands.{_name}:{_name}", name=_name, help=_help)
+    _function = _name.replace("-", "_")
+    _settings = _SETTINGS.get(_name, {})
+    app.command(f"oddscape.commands.{_function}:{_function}", name=_name, help=_help, **_settings)
 for _group, (_help, _members) in _GROUPS.items():
-    _sub = App(name=_group, help=_help, **_SETTINGS.get(_group, {}))
+    _sub = App(name=_group, help=_help)
     for _name, _help in _members.items():
         _function = _FUNCTIONS.get(_name, _name.replace("-", "_"))
         _sub.command(f"oddscape.commands.{_group}:{_function}", name=_name, help=_help)

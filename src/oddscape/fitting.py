@@ -65,7 +65,7 @@ def fit_scores(
     methods = pick_methods(names, like.fields)
     statistics = {name: method.function(like) for name, method in methods.items()}
     net.eval()
-    chosen = _spread(scenes, max_pictures)
+    chosen = evenly_spread(scenes, max_pictures)
     for scene in progress(chosen):
         out, truth = _seen(net, scene, size, labels)
         for sums in statistics.values():
@@ -78,8 +78,12 @@ def fit_scores(
     return {name: replace(s, formula=f"{s.formula}; fitted to {known}") for name, s in scores.items()}
 
 
-def _spread(scenes: Dataset | Sequence[Scene], count: int | None) -> Dataset | Sequence[Scene]:
-    """So many of the scenes, evenly spread; all where there are no more."""
+def evenly_spread(scenes: Dataset | Sequence[Scene], count: int | None) -> Dataset | Sequence[Scene]:
+    """So many of the scenes, evenly spread; all where there are no more, or ``count`` is None.
+
+    Raises:
+        OddscapeError: a number below 1.
+    """
     if count is None or count >= len(scenes):
         return scenes
     if count < 1:

@@ -411,7 +411,8 @@ def test_a_full_disk_after_an_evaluation_is_one_line(run, masks_folder, weights,
     ("arguments", "message"),
     [
         (("nonsense",), 'Unknown command "nonsense"'),
-        (("train", "closed"), "Unknown command"),
+        (("train", "closed"), "train needs one of closed-set, densehybrid, "),
+        (("train", "--recipe", "pspnet"), "no recipe 'pspnet'; there are densehybrid-ldn121-streethazards"),
         (("train", "closed-set", "--config", "nowhere.toml"), "cannot read nowhere.toml"),
         (("train", "closed-set"), "--dataset"),
         (("predict", "--out", "x", "--weights", "y"), "no pictures in an empty list"),
@@ -433,7 +434,7 @@ def test_bad_commands_are_one_line(fails, tmp_path, monkeypatch, arguments, mess
         ({"dataset": "strethazards"}, "unknown data set 'strethazards'; there are ade20k, bdd-anomaly"),
         ({"model": "ernet"}, "unknown model 'ernet'"),
         ({"weights": "nowhere.pth"}, "no checkpoint at nowhere.pth"),
-        ({"optimizer": "sgd"}, "unknown optimizer 'sgd'; known: adam, adamw"),
+        ({"optimizer": "lion"}, "unknown optimizer 'lion'; known: adam, adamw, sgd"),
         ({"crop": "32"}, "'32' is no size"),
     ],
 )

@@ -17,7 +17,12 @@ from oddscape.models.adapters import wrap
 from oddscape.models.origins import ORIGINS
 from oddscape.results import Results
 from oddscape.score_files import ScoreFolder
+from oddscape.wrappers import unwrapped
+from oddscape.wrappers.ensemble import Ensemble, ensemble
+from oddscape.wrappers.mc_dropout import mc_dropout
 from oddscape.wrappers.multi_scale import MultiScaleFlip
+from oddscape.wrappers.odin import odin
+from oddscape.wrappers.react import react
 from oddscape.wrappers.windows import SlidingWindows
 
 INFERENCE = ("--window", "64x64", "--overlap", 0.5, "--scales", "0.5,1", "--flip")
@@ -51,7 +56,7 @@ def own_file(tmp_path):
 
 def test_every_scale_is_shown_in_windows():
     inner = nn.Identity()
-    net = InferenceOptions(window=(64, 96), overlap=0.5, scales=(0.75, 1.0), flip=True).around(inner)
+    net = InferenceOptions(window=(64, 96), overlap=0.5, scales=(0.75, 1.0), flip=True).around([inner])
     assert isinstance(net, MultiScaleFlip)
     assert (net.scales, net.flip) == ((1.0, 0.75), True)
     assert isinstance(net.net, SlidingWindows)
@@ -69,7 +74,7 @@ def test_every_scale_is_shown_in_windows():
     ],
 )
 def test_what_is_not_asked_for_is_not_put_around(options, kind):
-    assert type(InferenceOptions(**options).around(nn.Identity())) is kind
+    assert type(InferenceOptions(**options).around([nn.Identity()])) is kind
 
 
 def predicted(run, out, *options):
@@ -140,6 +145,16 @@ def test_scales_are_one_list_or_several(run, masks_folder, weights, tmp_path, sc
         (("--overlap", "0.5"), "--overlap is for windows: give --window, too"),
         (("--scales", "0.5;1"), "--scales 0.5;1: expected factors, as in 0.75,1,1.25"),
         (("--scales", "0,1"), "scales (0.0, 1.0): expected one or more factors above 0"),
+        (("--odin", "-1"), "ODIN with epsilon -1 and temperature 1000: expected epsilon ≥ 0"),
+        (("--odin-temperature", "10"), "--odin-temperature is for ODIN: give --odin, too"),
+        (("--mc-dropout", "0"), "0 passes of MC dropout: expected 1 or more"),
+        (("--mc-dropout", "4"), "SmallLadder has no dropout module with p > 0"),
+        (("--react", "classifier"), "--react classifier: expected LAYER=THRESHOLD, as oddscape fit-react"),
+        (
+            ("--react", "classifier=high"),
+            "--react classifier=high: expected LAYER=THRESHOLD, as oddscape fit-react",
+        ),
+        (("--react", "nowhere=1"), "SmallLadder has no layer 'nowhere'; it has, among others:"),
     ],
 )
 @pytest.mark.parametrize("command", ["evaluate", "predict"])
@@ -154,6 +169,94 @@ def test_what_cannot_be_is_one_line(run, masks_folder, weights, tmp_path, comman
     assert err.count("\n") == 1
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "r.json").exists()
+
+
+# ── Several passes, several networks ────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def erfnets(tmp_path):
+    """Two ERFNets for 12 classes, which have dropout, and files of their weights."""
+    nets, files = [], []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        nets.append(create_model("erfnet", 12).eval())
+        files.append(tmp_path / f"erfnet{seed}.safetensors")
+        save_checkpoint(nets[-1], files[-1], {"model": "erfnet", "num_classes": "12"})
+    return nets, files
+
+
+def test_wrappers_lie_around_each_other_in_one_order(erfnets):
+    nets, _ = erfnets
+    asked = {"window": (64, 64), "flip": True, "mc_dropout": 3, "odin": 0.001, "odin_temperature": 10}
+    net = InferenceOptions(react="decoder.output_conv=1.5", **asked).around(nets)
+    below, ways = unwrapped(net)
+    assert isinstance(below, Ensemble)
+    assert ways == [
+        "ODIN, epsilon 0.001, temperature 10",
+        "ensemble of 2 networks (MC dropout, 3 passes, seed 0; mean over the picture and its mirror image; "
+        "windows of 64×64 overlapping by 25 %; ReAct, input of decoder.output_conv clipped at 1.5)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "wrapped"),
+    [
+        (("--react", "decoder.output_conv=0.3"), lambda nets: react(nets[0], "decoder.output_conv", 0.3)),
+        (("--mc-dropout", 3), lambda nets: mc_dropout(nets[0], 3, seed=0)),
+        (("--odin", 0.01), lambda nets: odin(nets[0], 0.01)),
+        (("--odin", 0.01, "--odin-temperature", 2), lambda nets: odin(nets[0], 0.01, 2.0)),
+    ],
+)
+def test_predict_runs_the_network_as_asked(run, pictures, erfnets, tmp_path, options, wrapped):
+    nets, files = erfnets
+    scores = predicted(run, tmp_path / "asked", pictures, "--weights", files[0], *options)
+    plain = predicted(run, tmp_path / "plain", pictures, "--weights", files[0])
+    for name in "ab":
+        wanted = Detector(wrapped(nets), "msp").predict(pictures / f"{name}.png").score
+        np.testing.assert_allclose(scores.read(name), wanted, atol=1e-6)
+    assert np.abs(plain.read("a") - scores.read("a")).max() > 1e-4
+
+
+def test_several_weights_are_an_ensemble(run, pictures, masks_folder, erfnets, tmp_path):
+    nets, files = erfnets
+    given = [option for file in files for option in ("--weights", file)]
+    scores = predicted(run, tmp_path / "asked", pictures, *given)
+    wanted = Detector(ensemble(nets), "msp").predict(pictures / "a.png").score
+    np.testing.assert_allclose(scores.read("a"), wanted, atol=1e-6)
+    where = ("--protocol", "masks", "--data", masks_folder, "--score", "mutual_information")
+    status, _, err = run("evaluate", *where, *given, "--out", tmp_path / "r.json")
+    assert (status, err) == (0, "")
+    results = Results.load(tmp_path / "r.json")
+    assert (results.model, results.weights) == ("erfnet ×2", "erfnet0.safetensors, erfnet1.safetensors")
+    assert results.inference == ["ensemble of 2 networks"]
+
+
+def test_networks_of_an_ensemble_are_what_their_weights_say(run, masks_folder, weights, erfnets, tmp_path):
+    given = ("--weights", weights, "--weights", erfnets[1][0])
+    where = ("--protocol", "masks", "--data", masks_folder, "--score", "msp")
+    assert run("evaluate", *where, *given, "--out", tmp_path / "r.json")[0] == 0
+    assert Results.load(tmp_path / "r.json").model == "small_ladder + erfnet"
+
+
+def test_networks_of_different_classes_are_no_ensemble(run, masks_folder, weights, tmp_path):
+    other = tmp_path / "other.safetensors"
+    save_checkpoint(create_model("small_ladder", 9), other, {"model": "small_ladder", "num_classes": "9"})
+    where = ("--protocol", "masks", "--data", masks_folder)
+    status, _, err = run("evaluate", *where, "--weights", weights, "--weights", other)
+    assert status == 1
+    assert (
+        err == "oddscape: the networks of an ensemble know 12, 9 classes; expected the same number of each\n"
+    )
+
+
+def test_dropout_drops_the_same_in_every_run(run, masks_folder, erfnets, tmp_path):
+    where = ("--protocol", "masks", "--data", masks_folder, "--weights", erfnets[1][0], "--mc-dropout", 2)
+    for out in ("a.json", "b.json"):
+        assert run("evaluate", *where, "--score", "mutual_information", "--out", tmp_path / out)[0] == 0
+    first, second = (Results.load(tmp_path / out).scores for out in ("a.json", "b.json"))
+    assert first[0].pooled == second[0].pooled
+    assert first[0].threshold == second[0].threshold
 
 
 # ── Which network ───────────────────────────────────────────────────────────────────────────────────────────
@@ -252,7 +355,7 @@ def test_networks_with_random_weights_are_refused(run, pictures, tmp_path):
 
 def test_classes_may_be_the_networks_own_to_tell(monkeypatch):
     monkeypatch.setitem(ORIGINS, "transformers", lambda *_: create_model("erfnet", 7))
-    net, name = NetworkOptions(model="transformers:folder", device="cpu").load()
+    (net,), name = NetworkOptions(model="transformers:folder", device="cpu").load()
     assert (net.num_classes, name) == (7, "transformers:folder")
 
 

@@ -32,7 +32,7 @@ def network(tmp_path):
         path = tmp_path / f"{classes}.safetensors"
         known = {"model": "small_ladder", "num_classes": str(classes)}
         save_checkpoint(create_model("small_ladder", classes), path, known)
-        return NetworkOptions(weights=path)
+        return NetworkOptions(weights=(path,))
 
     return options
 

@@ -33,7 +33,7 @@ NARROW = {
 """Options that make a large network small: what holds for one width holds for the other."""
 
 
-PARTS = ["ldn121", "wrn38", "pspnet", "small_ladder", "densehybrid_small_ladder"]
+PARTS = ["ldn121", "wrn38", "pspnet", "small_ladder", "densehybrid_small_ladder", "void_small_ladder"]
 """Networks whose every layer another one has."""
 WHOLE = [name for name in MODELS if name not in PARTS]
 """The others: what takes long is tested with them alone."""
@@ -152,12 +152,13 @@ def trained_maps_and_gradients(net, run, image):
 def test_unknown_names_and_options_are_said():
     with pytest.raises(OddscapeError, match=r"unknown model 'ernet'; known: ldn121, .*erfnet"):
         create_model("ernet", num_classes=19)
-    with pytest.raises(OddscapeError, match=r"'small_ladder' does not take these options.*void"):
-        create_model("small_ladder", num_classes=19, void=True)
+    with pytest.raises(OddscapeError, match=r"'small_ladder' does not take these options.*depth"):
+        create_model("small_ladder", num_classes=19, depth=3)
 
 
-def test_void_is_one_more_output_beside_the_known_classes():
-    net = create_model("erfnet", num_classes=19, void=True).eval()
+@pytest.mark.parametrize("name", ["erfnet", "small_ladder"])
+def test_void_is_one_more_output_beside_the_known_classes(name):
+    net = create_model(name, num_classes=19, void=True).eval()
     out = net(torch.rand(1, 3, 16, 16))
     assert out.logits.shape[1] == 19
     assert out.void_logits.shape[1] == 1

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from oddscape.errors import OddscapeError
-from oddscape.training.config import TrainConfig
+from oddscape.models import MODELS
+from oddscape.training.config import TrainConfig, overlaid
+from oddscape.training.methods import LOSSES
 
 CONFIG = TrainConfig(method="closed-set", dataset="camvid", data=Path("data"), out=Path("run"))
 
@@ -19,6 +21,8 @@ def test_toml_and_back(tmp_path):
         out=tmp_path,
         dataset_options={"held_out": ["car", "tree"], "held_out_pictures": "drop"},
         model_options={"void": True},
+        loss_options={"weight": 0.5},
+        schedule="poly",
         imagenet=Path("densenet121.pth"),
         negatives="ade20k",
         negatives_data=Path("n"),
@@ -87,6 +91,13 @@ def test_a_bad_file_is_one_clear_line(tmp_path, text, message):
         ({"batch_size": 4, "accumulate": 3}, "batch_size 4 does not divide into 3 parts"),
         ({"method": "densehybrid"}, "densehybrid needs negatives"),
         ({"negatives": "ade20k"}, "closed-set takes no negatives"),
+        ({"method": "energy-margin"}, "energy-margin needs negatives"),
+        ({"method": "dicnet", "negatives": "ade20k"}, "dicnet takes no negatives"),
+        ({"optimizer": "lion"}, "unknown optimizer 'lion'; known: adam, adamw, sgd"),
+        ({"schedule_per": "picture"}, "unknown schedule_per 'picture'; known: step, epoch"),
+        ({"poly_power": 0.0}, "poly_power must be more than 0"),
+        ({"class_uniform": 0.5}, "class_uniform centres crops on classes, but no crop is given"),
+        ({"momentum": -0.1}, "momentum must not be negative"),
         ({"weights": Path("w"), "imagenet": Path("i")}, "weights and imagenet are both given, but weights"),
     ],
 )
@@ -98,6 +109,10 @@ def test_bad_values_are_refused(options, message):
 def test_each_method_has_a_network_and_each_road_data_set_its_training_split():
     assert CONFIG.model_name == "small_ladder"
     assert replace(CONFIG, model="erfnet").model_name == "erfnet"
+    for name, method in LOSSES.items():
+        negatives = {"negatives": "ade20k", "negatives_data": Path("n")} if method.takes_negatives else {}
+        assert replace(CONFIG, method=name, **negatives).model_name == method.model
+    assert {method.model for method in LOSSES.values()} <= set(MODELS)
     assert CONFIG.training_options == {"split": "train"}
     assert replace(CONFIG, dataset_options={"split": "val"}).training_options == {"split": "val"}
 
@@ -106,6 +121,26 @@ def test_differences_do_not_mind_lists_for_tuples():
     one = replace(CONFIG, dataset_options={"held_out": ("car",)})
     assert one.differences(replace(CONFIG, dataset_options={"held_out": ["car"]})) == ()
     assert one.differences(CONFIG) == ("dataset_options",)
+
+
+def test_a_run_that_an_earlier_version_was_told_is_the_same_run(tmp_path):
+    new = ("loss_options", "momentum", "schedule_per", "poly_power", "class_uniform")
+    lines = CONFIG.to_toml().splitlines()
+    file = tmp_path / "config.toml"
+    file.write_text("\n".join(line for line in lines if not line.startswith(new)))
+    assert TrainConfig.from_toml(file).differences(CONFIG) == ()
+
+
+def test_overlaying_replaces_values_and_joins_tables():
+    below = {"epochs": 3, "seed": 1, "model_options": {"void": True, "width": 64}}
+    above = {"epochs": 5, "model_options": {"width": 4}, "dataset_options": {"split": "val"}}
+    assert overlaid(below, above) == {
+        "epochs": 5,
+        "seed": 1,
+        "model_options": {"void": True, "width": 4},
+        "dataset_options": {"split": "val"},
+    }
+    assert below["model_options"] == {"void": True, "width": 64}
 
 
 def test_every_field_is_documented():

@@ -1,5 +1,6 @@
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -7,10 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oddscape.errors import OddscapeError
+from oddscape.models import create_model, probe
 from oddscape.outputs import DenseOutput, NativeMaps
-from oddscape.training.config import DEFAULT_MODELS
+from oddscape.training.config import TrainConfig
 from oddscape.training.losses import (
-    LOSSES,
     Batch,
     closed_set,
     counts_of,
@@ -19,6 +21,7 @@ from oddscape.training.losses import (
     loss_value,
     sums_of,
 )
+from oddscape.training.methods import LOSSES
 
 K, SIZE, STRIDE = 4, (8, 12), 4
 
@@ -45,6 +48,7 @@ def make_output(seed=0, n=2, at_picture_size=True):
     native = NativeMaps(
         logits=random(K, maps),
         outlier_logits=random(2, maps),
+        void_logits=random(1, maps),
         features=random(5, places),
         student_features=random(5, places),
     )
@@ -56,11 +60,16 @@ def value(terms, out, batch):
 
 
 def pixels(out, batch):
-    """Every pixel's logits and truth, one by one, in float64."""
-    logits = out.logits.detach().double().permute(0, 2, 3, 1).reshape(-1, K).numpy()
-    outlier = out.outlier_logits.detach().double().permute(0, 2, 3, 1).reshape(-1, 2).numpy()
+    """Logits, outlier logits, void logit and truth of every pixel that is not left out, in float64."""
+    maps = (m.detach().double().movedim(1, -1).flatten(0, -2).numpy() for m in full_maps(out))
     truth = (t.flatten().numpy() for t in (batch.labels, batch.pasted, batch.left_out))
-    return zip(logits, outlier, *truth, strict=True)
+    for logits, outlier, void, label, pasted, left_out in zip(*maps, *truth, strict=True):
+        if not left_out:
+            yield logits, outlier, void, label, pasted
+
+
+def full_maps(out):
+    return out.logits, out.outlier_logits, out.void_logits
 
 
 def log_sum(values):
@@ -69,20 +78,126 @@ def log_sum(values):
 
 def naive_densehybrid(out, batch, beta, margin, void_is_known):
     nll, likelihood, posterior = [], [], []
-    for f, o, label, pasted, left_out in pixels(out, batch):
-        if left_out:
-            continue
+    for f, o, _, label, pasted in pixels(out, batch):
         if label != 255:
             nll.append(log_sum(f) - f[label])
         if pasted:
             likelihood.append(log_sum(f) if margin is None else max(log_sum(f), -margin))
         if void_is_known or pasted or label != 255:
             posterior.append(log_sum(o) - o[int(pasted)])
-    return np.mean(nll) + beta * np.mean(likelihood) + 10 * beta * np.mean(posterior)
+    return np.mean(nll), beta * np.mean(likelihood), 10 * beta * np.mean(posterior)
 
 
-def test_methods_and_losses_go_by_the_same_names():
-    assert set(LOSSES) == set(DEFAULT_MODELS)
+def naive_entropy_maximisation(out, batch, weight):
+    nll, uniform = [], []
+    for f, _, _, label, pasted in pixels(out, batch):
+        if label != 255:
+            nll.append(log_sum(f) - f[label])
+        if pasted:
+            uniform.append(-sum(math.log(math.exp(v) / math.exp(log_sum(f))) for v in f) / K)
+    return (1 - weight) * np.mean(nll) + weight * np.mean(uniform)
+
+
+def naive_energy_margin(out, batch, weight, known_energy, negative_energy):
+    nll, known, negative = [], [], []
+    for f, _, _, label, pasted in pixels(out, batch):
+        energy = -log_sum(f)
+        if label != 255:
+            nll.append(-energy - f[label])
+            known.append(max(0, energy - known_energy) ** 2)
+        if pasted:
+            negative.append(max(0, negative_energy - energy) ** 2)
+    return np.mean(nll) + weight * (np.mean(known) + np.mean(negative))
+
+
+def naive_outlier_exposure(out, batch, weight):
+    nll, void_nll = [], []
+    for f, _, v, label, pasted in pixels(out, batch):
+        all_classes = [*f, *v]
+        if label != 255:
+            nll.append(log_sum(all_classes) - all_classes[label])
+        if pasted:
+            void_nll.append(log_sum(all_classes) - all_classes[K])
+    return np.mean(nll) + weight * np.mean(void_nll)
+
+
+NAIVE = {
+    "entropy-maximisation": (naive_entropy_maximisation, {"weight": 0.7}),
+    "energy-margin": (naive_energy_margin, {"weight": 0.3, "known_energy": -2.0, "negative_energy": -1.2}),
+    "outlier-exposure": (naive_outlier_exposure, {"weight": 0.4}),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_finds_in_its_network_what_it_needs_and_trains_it(name):
+    method, batch = LOSSES[name], make_batch()
+    net = create_model(method.model, K)
+    assert set(method.needs) <= probe(net).fields
+    terms = method(**{n: STRIDE for n in method.options if n == "stride"})
+    value(terms, net(batch.image), batch).backward()
+    assert any(weight.grad is not None and weight.grad.any() for weight in net.parameters())
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_without_negatives_have_no_term_for_them(name):
+    batch = make_batch()
+    only_pasted = replace(batch, labels=torch.full_like(batch.labels, 255), left_out=~batch.pasted)
+    counts = counts_of(LOSSES[name](), only_pasted)
+    assert bool((counts == batch.pasted.sum()).any()) == LOSSES[name].takes_negatives
+
+
+def test_options_that_losses_share_with_a_configuration_have_its_defaults():
+    defaults = {f.name: f.default for f in fields(TrainConfig)}
+    for method in LOSSES.values():
+        for name, parameter in signature(method.function).parameters.items():
+            assert parameter.default is not parameter.empty
+            assert parameter.default == defaults.get(name, parameter.default)
+
+
+def test_an_option_that_a_loss_has_not_is_named():
+    with pytest.raises(OddscapeError, match=r"loss 'energy-margin' has no option beta; it has weight, known"):
+        LOSSES["energy-margin"](beta=1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("entropy-maximisation", {"weight": 1.5}, "weight of entropy-maximisation must be from 0 to 1"),
+        ("energy-margin", {"known_energy": -5.0, "negative_energy": -23.0}, "must lie below negative_energy"),
+    ],
+)
+def test_options_out_of_range_are_refused(name, options, message):
+    with pytest.raises(OddscapeError, match=message):
+        LOSSES[name](**options)
+
+
+@pytest.mark.parametrize("name", NAIVE)
+@pytest.mark.parametrize("at_picture_size", [True, False])
+def test_baselines_equal_a_loop_over_pixels(name, at_picture_size):
+    out, batch = make_output(at_picture_size=at_picture_size), make_batch()
+    naive, options = NAIVE[name]
+    assert value(LOSSES[name](**options), out, batch).item() == pytest.approx(
+        naive(out, batch, **options), rel=1e-5
+    )
+
+
+def test_a_uniform_posterior_is_the_least_that_entropy_maximisation_reaches_on_negatives():
+    out, batch = make_output(), make_batch()
+    flat = replace(out, native=replace(out.native, logits=torch.full_like(out.native.logits, 3.0)))
+    term = LOSSES["entropy-maximisation"]()[1]
+    least, usual = (term.sum(o, batch) / term.count(batch) for o in (flat, out))
+    assert least.item() == pytest.approx(math.log(K))
+    assert usual > least
+
+
+def test_energies_beyond_the_margins_pull_no_more():
+    out, batch = make_output(), make_batch()
+    high_where_known = torch.where(batch.pasted.unsqueeze(1), -40.0, 40.0)
+    logits = (out.native.logits + high_where_known).detach().requires_grad_()
+    parted = replace(out, native=replace(out.native, logits=logits))
+    _, known, negative = LOSSES["energy-margin"]()
+    (known.sum(parted, batch) + negative.sum(parted, batch)).backward()
+    assert not logits.grad.any()
 
 
 @pytest.mark.parametrize("at_picture_size", [True, False])
@@ -98,8 +213,17 @@ def test_closed_set_is_the_mean_cross_entropy_of_known_pixels(at_picture_size):
 def test_densehybrid_equals_a_loop_over_pixels(at_picture_size, margin, void_is_known):
     out, batch = make_output(at_picture_size=at_picture_size), make_batch()
     options = {"beta": 0.2, "margin": margin, "void_is_known": void_is_known}
-    expected = naive_densehybrid(out, batch, **options)
-    assert value(densehybrid(**options), out, batch).item() == pytest.approx(expected, rel=1e-5)
+    nll, likelihood, posterior = naive_densehybrid(out, batch, **options)
+    whole = value(densehybrid(**options), out, batch).item()
+    assert whole == pytest.approx(nll + likelihood + posterior, rel=1e-5)
+    without = {name: LOSSES[f"densehybrid-{name}"] for name in ("likelihood", "posterior")}
+    ablations = {
+        name: value(method(**{n: options[n] for n in method.options}), out, batch).item()
+        for name, method in without.items()
+    }
+    assert ablations == pytest.approx(
+        {"likelihood": nll + likelihood, "posterior": nll + posterior}, rel=1e-5
+    )
 
 
 def test_gradient_of_the_loss_is_the_one_of_the_formula():
@@ -148,8 +272,9 @@ def test_dicnet_gives_the_teacher_no_gradient():
 def test_held_out_pixels_get_no_gradient(name):
     out, batch = make_output(), make_batch()
     value(LOSSES[name](), out, batch).backward()
-    maps = {"logits": out.native.logits, "outlier_logits": out.native.outlier_logits}
-    reached = [m.grad for m in maps.values() if m.grad is not None]
+    native = out.native
+    maps = (native.logits, native.outlier_logits, native.void_logits)
+    reached = [m.grad for m in maps if m.grad is not None]
     for gradient in reached:
         assert not gradient.movedim(1, -1)[batch.left_out].any()
         assert gradient.any()
@@ -168,7 +293,7 @@ def test_held_out_pixels_are_in_no_mask_even_where_labelled_or_pasted(void_is_kn
     everywhere = torch.ones_like(batch.left_out)
     for labels in (torch.zeros_like(batch.labels), batch.labels):
         odd = replace(batch, labels=labels, pasted=everywhere, left_out=everywhere)
-        for terms in (closed_set(), densehybrid(void_is_known=void_is_known), dicnet(STRIDE)):
+        for terms in (densehybrid(void_is_known=void_is_known), *(method() for method in LOSSES.values())):
             assert not counts_of(terms, odd).any()
 
 
@@ -193,13 +318,14 @@ def test_nothing_pasted_makes_the_likelihood_of_negatives_zero():
     assert torch.isfinite(loss_value(terms, sums, counts))
 
 
-def test_what_lies_outside_a_mask_does_no_harm():
+@pytest.mark.parametrize("name", [name for name in LOSSES if name != "dicnet"])
+def test_what_lies_outside_a_mask_does_no_harm(name):
     out, batch = make_output(), make_batch()
     logits = out.native.logits.detach().clone()
     logits.movedim(1, -1)[batch.left_out] = 1e30
     logits.requires_grad_()
     hot = replace(out, native=replace(out.native, logits=logits))
-    loss = value(densehybrid(), hot, batch)
+    loss = value(LOSSES[name](), hot, batch)
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(logits.grad).all()

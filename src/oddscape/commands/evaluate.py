@@ -90,6 +90,10 @@ def evaluate(
         _refuse_network(network, score, inference, fitted)
         network.limit_threads()
         results = _read_scores(scores_from, method, rules)
+    from oddscape.processes import is_main_process
+
+    if not is_main_process():
+        return
     _show(results, out)
     if report is not None:
         from oddscape.examples import illustrate
@@ -101,15 +105,14 @@ def evaluate(
 def _run_network(
     network: NetworkOptions, score: tuple[str, ...], inference: InferenceOptions, rules: dict[str, Any]
 ) -> tuple[nn.Module, Results]:
-    net, model = network.load()
-    net = inference.around(net)
+    nets, model = network.load()
+    net = inference.around(nets)
 
     from oddscape.evaluation import evaluate as run
 
-    weights = network.weights.name if network.weights else ""
+    rules |= {"size": inference.size, "model": model, "weights": network.weights_names}
     with progress_bar(f"evaluating {model}") as advance:
-        given = {"scores": score, "size": inference.size, "model": model, "weights": weights, **rules}
-        return net, run(net, progress=scenes(advance), **given)
+        return net, run(net, scores=score, progress=scenes(advance), **rules)
 
 
 def _read_scores(folder: Path, method: str, rules: dict[str, Any]) -> Results:

@@ -8,9 +8,8 @@ from typing import Literal
 from rich.console import Console
 
 from oddscape.advance import scenes
-from oddscape.commands.options import InferenceOptions, NetworkOptions, reader_option
+from oddscape.commands.options import InferenceOptions, NetworkOptions, known_data
 from oddscape.commands.progress import progress_bar
-from oddscape.training.config import TRAINING_SPLITS
 
 
 def fit(
@@ -46,19 +45,17 @@ def fit(
     reader
         An option of the data set's reader as NAME=VALUE; by default the split that ``oddscape train`` takes.
     """
-    from oddscape import data as data_sets
-
-    split = {"split": TRAINING_SPLITS[dataset]} if dataset in TRAINING_SPLITS else {}
-    options = split | dict(reader_option(text) for text in reader)
-    known = data_sets.open(dataset, data, **options)
-    net, model = network.load()
+    known = known_data(dataset, data, reader)
+    nets, model = network.load()
+    net = inference.around(nets)
 
     from oddscape.fitting import fit_scores
     from oddscape.scores.fitted.files import save_scores
+    from oddscape.wrappers import unwrapped
 
     with progress_bar("fitting scores") as advance:
         fitted = fit_scores(
-            inference.around(net),
+            net,
             known,
             score,
             labels=labels,
@@ -66,6 +63,7 @@ def fit(
             max_pictures=max_pictures,
             progress=scenes(advance),
         )
-    weights = network.weights.name if network.weights else ""
-    save_scores(fitted, out, {"network": model, "weights": weights, "data": dataset})
+    ways = "; ".join(unwrapped(net)[1])
+    about = {"network": model, "weights": network.weights_names, "inference": ways, "data": dataset}
+    save_scores(fitted, out, about)
     Console().print(f"fitted {', '.join(fitted)}: {out}", soft_wrap=True)

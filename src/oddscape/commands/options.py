@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from oddscape.data import Dataset
     from oddscape.scores import Score
 
 
@@ -32,6 +36,21 @@ SizeOption: TypeAlias = Annotated[
     Size | None, Parameter(converter=_size, n_tokens=1, metavar="WxH", show_default=_shown)
 ]
 """A size on the command line: width x height, as in 1024x512."""
+
+
+def _as_toml(_hint: Any, tokens: Sequence[Token]) -> Any:
+    # Left to the command line's own conversion, 0.5 would be the whole number 0.
+    text = tokens[0].value
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+TableOption: TypeAlias = dict[
+    str, Annotated[int | float | bool | str, Parameter(converter=_as_toml, n_tokens=1)]
+]
+"""A table on the command line, each value as ``--table.NAME VALUE``: read as TOML, else taken as text."""
 
 
 def _scales(_hint: Any, tokens: Sequence[Token]) -> tuple[float, ...]:
@@ -61,6 +80,16 @@ def reader_option(text: str) -> tuple[str, str]:
     return name, value
 
 
+def known_data(dataset: str, folder: Path, reader: Sequence[str]) -> Dataset:
+    """A data set of known things; its split is that of ``oddscape train`` unless the reader is told one."""
+    from oddscape import data as data_sets
+    from oddscape.training.config import TRAINING_SPLITS
+
+    split = {"split": TRAINING_SPLITS[dataset]} if dataset in TRAINING_SPLITS else {}
+    options = split | dict(reader_option(text) for text in reader)
+    return data_sets.open(dataset, folder, **options)
+
+
 def fitted_scores(file: Path | None) -> dict[str, Score]:
     """The scores of a file of ``oddscape fit``, by name; none without a file."""
     from oddscape.scores.fitted.files import load_scores
@@ -71,7 +100,7 @@ def fitted_scores(file: Path | None) -> dict[str, Score]:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class NetworkOptions:
-    """Which network, with which weights.
+    """Which network, with which weights; or several of them as an ensemble.
 
     Parameters
     ----------
@@ -87,7 +116,8 @@ class NetworkOptions:
     void
         The network has one more, trailing output for void.
     weights
-        File of weights: .safetensors, or a released .pth; not needed where the network brings its own.
+        File of weights: .safetensors, or a released .pth; not needed where the network brings its own. Given
+        several times: an ensemble of as many networks, whose files may be for different ones.
     threads
         Threads that a CPU computes with; by default torch's own choice.
     device
@@ -96,41 +126,51 @@ class NetworkOptions:
 
     model: str | None = None
     num_classes: int | None = None
-    model_options: dict[str, int | float | bool | str] = field(default_factory=dict)
+    model_options: TableOption = field(default_factory=dict)
     void: bool = False
-    weights: Path | None = None
+    weights: tuple[Path, ...] = ()
     threads: int | None = None
     device: str | None = None
 
-    def load(self) -> tuple[nn.Module, str]:
-        """Make the network, load its weights, and return it with its name."""
+    @property
+    def weights_names(self) -> str:
+        """The files of weights without their folders, for the record of a run; "" without any."""
+        return ", ".join(file.name for file in self.weights)
+
+    def load(self) -> tuple[list[nn.Module], str]:
+        """Make the networks, load their weights, and return them with the name of all: ``"erfnet ×3"``."""
+        self.limit_threads()
+        loaded = [self._load(file) for file in self.weights or (None,)]
+        counts = Counter(name for _, name in loaded)
+        names = (f"{name} ×{count}" if count > 1 else name for name, count in counts.items())
+        return [net for net, _ in loaded], " + ".join(names)
+
+    def _load(self, weights: Path | None) -> tuple[nn.Module, str]:
+        """One network with its weights, and its name."""
         from oddscape.models import create_model, load_checkpoint
 
-        self.limit_threads()
-        said = _Said.by(self.weights)
+        said = _Said.by(weights)
         name, classes = self.model or said.model, self.num_classes or said.num_classes
-        self._require(name, classes)
+        self._require(weights, name, classes)
         options = said.model_options if name == said.model else {}
         void = {"void": True} if self.void else {}
         net = create_model(name, classes, **{**options, **self.model_options, **void})
-        if self.weights is not None:
-            load_checkpoint(net, self.weights)
+        if weights is not None:
+            load_checkpoint(net, weights)
         return net.to(self.torch_device()), name
 
-    def _require(self, name: str, classes: int | None) -> None:
+    def _require(self, weights: Path | None, name: str, classes: int | None) -> None:
         """Make sure that there is a network, with trained weights, which do not make code run."""
         from oddscape.models import MODELS
         from oddscape.models.own_file import is_own_file
 
-        if self.weights is None and not name.startswith("transformers:") and not is_own_file(name):
+        if weights is None and not name.startswith("transformers:") and not is_own_file(name):
             raise OddscapeError("--weights FILE is needed: a network without trained weights says nothing")
         if not name or (name in MODELS and not classes):
-            raise OddscapeError(
-                f"{self.weights} does not say which network it is: give --model and --num-classes"
-            )
+            raise OddscapeError(f"{weights} does not say which network it is: give --model and --num-classes")
         if is_own_file(name) and self.model is None:
             raise OddscapeError(
-                f"{self.weights} is for the network of {name}; weights alone run no code: "
+                f"{weights} is for the network of {name}; weights alone run no code: "
                 f"give --model {name} to run it"
             )
 
@@ -146,7 +186,8 @@ class NetworkOptions:
         import torch
 
         try:
-            device = torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+            own_gpu = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"  # each process that torchrun starts has one
+            device = torch.device(self.device or (own_gpu if torch.cuda.is_available() else "cpu"))
             torch.empty(1, device=device)
         except (RuntimeError, AssertionError) as error:
             reason = str(error).splitlines()[0]
@@ -180,12 +221,15 @@ class _Said:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class InferenceOptions:
-    """How the network sees the pictures.
+    """How the network sees the pictures, and how often.
 
     Parameters
     ----------
     size
         Width x height at which the network sees the pictures, as in 1024x512; by default their own.
+    react
+        LAYER=THRESHOLD: what this layer reads is clipped at the threshold (ReAct), as ``oddscape fit-react``
+        prints it.
     window
         Width x height, multiples of 32 from 64 on, of overlapping windows that it sees them in, for pictures
         too large for memory; by default it sees them whole.
@@ -195,16 +239,61 @@ class InferenceOptions:
         Factors of the size to average over, as in 0.75,1,1.25.
     flip
         Average over the mirror image, too.
+    mc_dropout
+        Run it so many times with its dropout at work (MC dropout), as in 8; what is dropped is the same in
+        every run.
+    odin
+        Move each value of the picture so far towards the network's own answer (ODIN), as in 0.0014; 0: the
+        temperature alone.
+    odin_temperature
+        What ODIN divides the logits by; by default 1000.
     """
 
     size: SizeOption = None
+    react: str | None = None
     window: SizeOption = None
     overlap: float | None = None
     scales: ScalesOption = (1.0,)
     flip: bool = False
+    mc_dropout: int | None = None
+    odin: float | None = None
+    odin_temperature: float | None = None
 
-    def around(self, net: nn.Module) -> nn.Module:
-        """Put the wrappers around a network that these options ask for: every scale is shown in windows."""
+    def around(self, nets: Sequence[nn.Module]) -> nn.Module:
+        """Make networks one, with the wrappers that these options ask for.
+
+        The innermost first: ReAct, windows, scales and flips, MC dropout, the ensemble of several networks,
+        ODIN. So every scale is shown in windows, and every member of an ensemble sees what ODIN moved for
+        all of them.
+        """
+        from oddscape.wrappers.ensemble import ensemble
+        from oddscape.wrappers.odin import odin
+
+        members = [self._in_several_passes(self._clipped(net)) for net in nets]
+        net = members[0] if len(members) == 1 else ensemble(members)
+        if self.odin is not None:
+            temperature = 1000.0 if self.odin_temperature is None else self.odin_temperature
+            return odin(net, self.odin, temperature)
+        if self.odin_temperature is not None:
+            raise OddscapeError("--odin-temperature is for ODIN: give --odin, too")
+        return net
+
+    def _clipped(self, net: nn.Module) -> nn.Module:
+        from oddscape.wrappers.react import react
+
+        if self.react is None:
+            return net
+        layer, _, text = self.react.rpartition("=")
+        try:
+            threshold = float(text)
+        except ValueError:
+            raise OddscapeError(
+                f"--react {self.react}: expected LAYER=THRESHOLD, as oddscape fit-react prints it"
+            ) from None
+        return react(net, layer, threshold)
+
+    def _in_several_passes(self, net: nn.Module) -> nn.Module:
+        from oddscape.wrappers.mc_dropout import mc_dropout
         from oddscape.wrappers.multi_scale import MultiScaleFlip
         from oddscape.wrappers.windows import SlidingWindows
 
@@ -214,4 +303,4 @@ class InferenceOptions:
             raise OddscapeError("--overlap is for windows: give --window, too")
         if self.flip or self.scales != (1.0,):
             net = MultiScaleFlip(net, self.scales, self.flip)
-        return net
+        return net if self.mc_dropout is None else mc_dropout(net, self.mc_dropout, seed=0)

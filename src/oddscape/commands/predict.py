@@ -61,19 +61,19 @@ def predict(
     from oddscape.score_files import ScoreWriter
 
     writer = ScoreWriter(scores_to, score_format, score_dtype) if scores_to is not None else None
-    net, _ = network.load()
+    nets, _ = network.load()
 
     from oddscape.detector import Detector
     from oddscape.models import probe
     from oddscape.scores import pick_scores
 
-    net = inference.around(net)
+    net = inference.around(nets)
     chosen = pick_scores([score], probe(net).fields, fitted_scores(fitted))[score]
     detector = Detector(net, chosen, threshold, size=inference.size)
     failures: list[str] = []
     with progress_bar("predicting") as advance:
         for done, file in enumerate(files):
-            # A bad picture costs itself alone; a disk that refuses ends it all, as does a network of NaN.
+            # A bad picture costs itself alone; a disk that refuses ends it all.
             prediction = _predict(detector, file, failures)
             if prediction is not None:
                 _write(prediction, file, out, writer)

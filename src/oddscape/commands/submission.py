@@ -68,11 +68,11 @@ def make(
     from oddscape.submission import check_submission, frames_folder, make_submission, pictures_by_id
 
     here, files = frames_folder(kind, folder, method, dataset), pictures_by_id(pictures)
-    net, _ = network.load()
+    nets, _ = network.load()
 
     from oddscape.detector import Detector
 
-    detector = Detector(inference.around(net), score, size=inference.size)
+    detector = Detector(inference.around(nets), score, size=inference.size)
     _check_classes(detector, kind)
     with progress_bar("scoring") as advance:
         frames = _scored(detector, files, advance)

@@ -1,31 +1,45 @@
-"""``oddscape train``: one command for each method; options from a TOML file, the command line, or both."""
+"""``oddscape train``: one command for every method; options from a recipe, a TOML file, the command line."""
 
 from __future__ import annotations
 
-from dataclasses import field, fields, make_dataclass
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, field, fields, make_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 from cyclopts import Parameter
 from rich.console import Console
 
-from oddscape.commands.options import SizeOption
-from oddscape.training.config import SIZES, TrainConfig
+from oddscape.commands.options import SizeOption, TableOption
+from oddscape.errors import OddscapeError
+from oddscape.recipes import read_recipe, require
+from oddscape.sizes import size_text
+from oddscape.training.config import SIZES, TrainConfig, overlaid, read_toml
+from oddscape.training.methods import LOSSES
 
 _ON_THE_COMMAND_LINE = {
     **dict.fromkeys(SIZES, SizeOption),
-    **dict.fromkeys(
-        ("dataset_options", "model_options", "negatives_options"), dict[str, int | float | bool | str]
-    ),
+    **dict.fromkeys(("loss_options", "dataset_options", "model_options", "negatives_options"), TableOption),
 }
 """Fields that people write in another form than code: width x height, and ``--…-options.NAME VALUE``."""
 
+_NEEDED = {
+    "dataset": "name of the training data",
+    "data": "folder of the training data",
+    "out": "the run folder",
+}
+"""What has no default, with what is wanted."""
+
 
 def _options() -> type:
-    """``TrainConfig`` without its method, which is the command's name."""
+    """``TrainConfig`` without its method; None is what the command line does not say."""
     hints = {**get_type_hints(TrainConfig), **_ON_THE_COMMAND_LINE}
     kept = [
-        (f.name, hints[f.name], field(default=f.default, default_factory=f.default_factory))
+        (
+            f.name,
+            Annotated[hints[f.name] | None, Parameter(show_default=_default_text(f))],
+            field(default=None),
+        )
         for f in fields(TrainConfig)
         if f.name != "method"
     ]
@@ -34,47 +48,75 @@ def _options() -> type:
     return Parameter(name="*")(options)
 
 
+def _default_text(of: Field[Any]) -> str | bool:
+    """A field's default as the help shows it, False where there is none to show."""
+    if of.default is MISSING or of.default is None:
+        return False
+    return size_text(of.default) if of.name in SIZES else str(of.default)
+
+
 TrainOptions = _options()
+_NOTHING_SAID = TrainOptions()
+
+_Method = Annotated[
+    str | None, Parameter(help=f"What to train for: {', '.join(LOSSES)}; a recipe or file may say it, too.")
+]
 
 
-def closed_set(*, config: Path | None = None, options: TrainOptions) -> None:  # type: ignore[valid-type]
-    """Train a network for the known classes.
-
-    Parameters
-    ----------
-    config
-        TOML file with any of the options below; the command line goes before it.
-    """
-    _train("closed-set", options)
-
-
-def densehybrid(*, config: Path | None = None, options: TrainOptions) -> None:  # type: ignore[valid-type]
-    """Fine-tune a network with pasted negatives: DenseHybrid.
-
-    Parameters
-    ----------
-    config
-        TOML file with any of the options below; the command line goes before it.
-    """
-    _train("densehybrid", options)
-
-
-def dicnet(*, config: Path | None = None, options: TrainOptions) -> None:  # type: ignore[valid-type]
-    """Distil a trained network's features into a student: DiCNet.
+def train(
+    method: _Method = None,
+    /,
+    *,
+    recipe: str | None = None,
+    config: Path | None = None,
+    options: TrainOptions = _NOTHING_SAID,  # type: ignore[valid-type]
+) -> None:
+    """Train a network, or fine-tune one.
 
     Parameters
     ----------
+    recipe
+        Name of a recipe (oddscape recipes); the file of --config goes before it.
     config
         TOML file with any of the options below; the command line goes before it.
     """
-    _train("dicnet", options)
-
-
-def _train(method: str, options: Any) -> None:
-    from oddscape.training.loop import train
+    from oddscape.processes import is_main_process
+    from oddscape.training.loop import train as run
     from oddscape.training.progress import progress_bar
 
-    config = TrainConfig(method=method, **{f.name: getattr(options, f.name) for f in fields(options)})
-    with progress_bar(f"training {method}", Console(stderr=True)) as on_step:
-        train(config, on_step)
-    Console().print(f"weights: {config.out}/weights.safetensors", soft_wrap=True)
+    settings = TrainConfig(**_values(method, recipe, config, _said(options)))
+    with progress_bar(f"training {settings.method}", Console(stderr=True)) as on_step:
+        run(settings, on_step)
+    if is_main_process():
+        Console().print(f"weights: {settings.out}/weights.safetensors", soft_wrap=True)
+
+
+def _said(options: Any) -> dict[str, Any]:
+    values = {f.name: getattr(options, f.name) for f in fields(options)}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _values(
+    method: str | None, recipe: str | None, config: Path | None, said: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What recipe, file and command line say, the later in place of the earlier."""
+    chosen = None if recipe is None else read_recipe(recipe)
+    from_recipe = {} if chosen is None else chosen.values
+    from_file = {} if config is None else read_toml(config)
+    for source, values in ((f"recipe {recipe!r}", from_recipe), (config, from_file)):
+        method = _agreed(method, values.get("method"), source)
+    if method not in LOSSES:
+        raise OddscapeError(
+            f"train needs one of {', '.join(LOSSES)}, or --recipe NAME"
+            + (f"; not {method}" if method else "")
+        )
+    values = overlaid(overlaid(from_recipe, from_file), {**said, "method": method})
+    what = f"train {method}" if chosen is None else f"recipe {recipe!r}"
+    require(what, _NEEDED if chosen is None else {**_NEEDED, **chosen.paths}, values)
+    return values
+
+
+def _agreed(method: str | None, other: str | None, source: Any) -> str | None:
+    if method and other and method != other:
+        raise OddscapeError(f"{source} is for {other}, not for {method}")
+    return method or other

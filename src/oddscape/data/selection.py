@@ -30,7 +30,7 @@ def entries_whose_mask(
 
     def kept(entry: Entry) -> bool:
         try:
-            return entry.truth is None or holds(_values(entry.truth))
+            return entry.truth is None or holds(raw_values(entry.truth))
         except OddscapeError:
             return True
 
@@ -38,5 +38,10 @@ def entries_whose_mask(
         return tuple(entry for entry, keep in zip(entries, pool.map(kept, entries), strict=True) if keep)
 
 
-def _values(path: Path) -> NDArray[np.bool_]:
+def raw_values(path: Path) -> NDArray[np.bool_]:
+    """Which raw values occur in a mask, bool [256].
+
+    Raises:
+        OddscapeError: the mask is missing or does not decode.
+    """
     return np.bincount(read_mask(path).ravel(), minlength=256) > 0

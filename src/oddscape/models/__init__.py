@@ -46,6 +46,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "erfnet": ERFNet,
     "small_ladder": SmallLadder,
     "densehybrid_small_ladder": partial(SmallLadder, outlier_head=True),
+    "void_small_ladder": partial(SmallLadder, void=True),
     "dicnet_small_ladder": dicnet_small_ladder,
 }
 """Every network by name. A new one is a file and a line here; the shared tests then cover it."""
@@ -69,8 +70,10 @@ def create_model(name: str, num_classes: int | None = None, **options: Any) -> n
 
     Raises:
         OddscapeError: an unknown name, an option that the network does not take, no number of classes where
-            one is needed, or a package that is missing or does not load.
+            one is needed or one below 1, or a package that is missing or does not load.
     """
+    if num_classes is not None and not (isinstance(num_classes, int) and num_classes > 0):
+        raise OddscapeError(f"num_classes {num_classes!r}: expected a number of known classes, 1 or more")
     if ":" in name:
         return network_of(name, num_classes, **options)
     if name not in MODELS:

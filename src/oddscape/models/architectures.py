@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 _DENSEHYBRID = "Grcić, Bevandić, Šegvić: DenseHybrid, ECCV 2022"
 _DICNET = "Zhou et al.: Distillation Comparison Networks, arXiv 2112.09908"
+_VOID = "Blum et al.: The Fishyscapes Benchmark, IJCV 2021"
 _LADDER = "Krešo, Krapac, Šegvić: Efficient Ladder-Style DenseNets, IEEE T-ITS 2021"
 _DEEPLAB = "Chen et al.: DeepLabV3+, ECCV 2018; Wu et al.: Wider or Deeper, arXiv 1611.10080"
 
@@ -33,6 +34,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "erfnet": Architecture("ERFNet", "Romera et al.: ERFNet, IEEE T-ITS 2018"),
     "small_ladder": Architecture("small ladder network for CPUs", f"after {_LADDER}"),
     "densehybrid_small_ladder": Architecture("small_ladder with outlier head", f"after {_DENSEHYBRID}"),
+    "void_small_ladder": Architecture("small_ladder with void class", f"after {_VOID}"),
     "dicnet_small_ladder": Architecture("small_ladder and a smaller student", f"after {_DICNET}"),
 }
 """Every network of ``MODELS`` by name."""

@@ -127,27 +127,39 @@ class LadderFeatures(nn.Module):
 
 
 class SmallLadder(nn.Module):
-    """A small ladder network for K known classes, with DenseHybrid's outlier head where asked for.
+    """A small ladder network for K known classes, with an outlier head or a void class where asked for.
 
     Args:
         num_classes: number of known classes, K.
         outlier_head: whether a second head estimates the dataset posterior.
+        void: whether there is a K+1-th class for void, with weights of its own.
         widths: channels of its layers.
     """
 
     def __init__(
-        self, num_classes: int, *, outlier_head: bool = False, widths: LadderWidths = LadderWidths()
+        self,
+        num_classes: int,
+        *,
+        outlier_head: bool = False,
+        void: bool = False,
+        widths: LadderWidths = LadderWidths(),
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
         self.trunk = LadderFeatures(widths)
         self.classifier = nn.Conv2d(widths.features, num_classes, 1)
         self.outlier_head = nn.Conv2d(widths.features, 2, 1) if outlier_head else None
+        # Beside the classifier and not in it, so that closed-set weights fit the network with a void class.
+        self.void_classifier = nn.Conv2d(widths.features, 1, 1) if void else None
 
     def forward(self, image: Tensor) -> DenseOutput:
         """Segment pictures float [N, 3, H, W] in [0, 1]; maps are at a quarter of the resolution."""
         features = self.trunk(image)
         active = F.relu(features)
-        outlier_logits = None if self.outlier_head is None else self.outlier_head(active)
-        maps = NativeMaps(self.classifier(active), outlier_logits=outlier_logits, features=features)
+        maps = NativeMaps(
+            self.classifier(active),
+            outlier_logits=None if self.outlier_head is None else self.outlier_head(active),
+            void_logits=None if self.void_classifier is None else self.void_classifier(active),
+            features=features,
+        )
         return DenseOutput(maps, (image.shape[-2], image.shape[-1]))

@@ -12,16 +12,13 @@ from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from oddscape.errors import OddscapeError
 from oddscape.sizes import Size, parse_size, size_text
-
-DEFAULT_MODELS = {
-    "closed-set": "small_ladder",
-    "densehybrid": "densehybrid_small_ladder",
-    "dicnet": "dicnet_small_ladder",
-}
-"""Method → the network that it trains where none is named."""
+from oddscape.training.methods import LOSSES
 
 TRAINING_SPLITS = {
+    "bdd-anomaly": "train",
     "camvid": "train",
+    "cityscapes": "train",
+    "idd-lite": "train",
     "streethazards": "training",
     "streethazards-13": "training",
     "town": "training",
@@ -31,7 +28,7 @@ TRAINING_SPLITS = {
 MAY_CHANGE = frozenset(
     {
         *("data", "negatives_data", "weights", "imagenet", "out"),
-        *("workers", "cache_mb", "threads", "checkpoint_every", "log_every", "resume"),
+        *("workers", "cache_mb", "threads", "checkpoint_every", "log_every", "resume", "resume_previous"),
     }
 )
 """Fields that may differ when a run is taken up again: where things lie and how they are computed."""
@@ -40,15 +37,19 @@ SIZES = frozenset({"crop", "negatives_crop"})
 """Fields that are (H, W) in code and width x height for people."""
 
 _CHOICES = {
-    "method": tuple(DEFAULT_MODELS),
-    "optimizer": ("adam", "adamw"),
-    "schedule": ("cosine", "constant"),
+    "method": tuple(LOSSES),
+    "optimizer": ("adam", "adamw", "sgd"),
+    "schedule": ("cosine", "poly", "constant"),
+    "schedule_per": ("step", "epoch"),
     "mixed_precision": ("no", "bf16", "fp16"),
 }
-_POSITIVE = ("epochs", "batch_size", "accumulate", "learning_rate", "log_every", "negatives_shorter_side")
+_POSITIVE = (
+    *("epochs", "batch_size", "accumulate", "learning_rate", "poly_power", "log_every"),
+    "negatives_shorter_side",
+)
 _NOT_NEGATIVE = (
-    *("final_learning_rate", "backbone_factor", "weight_decay", "warmup_steps", "beta"),
-    *("rectangle_probability", "seed", "workers", "cache_mb", "checkpoint_every"),
+    *("final_learning_rate", "momentum", "backbone_factor", "weight_decay", "warmup_steps", "beta"),
+    *("rectangle_probability", "class_uniform", "seed", "workers", "cache_mb", "checkpoint_every"),
 )
 
 
@@ -61,7 +62,8 @@ class TrainConfig:
     division.
 
     Args:
-        method: ``"closed-set"``, ``"densehybrid"`` or ``"dicnet"``.
+        method: name of the loss in ``odd.LOSSES``.
+        loss_options: further options of the loss, such as ``weight`` of ``"entropy-maximisation"``.
         dataset: name of the training data in ``odd.data.DATASETS``.
         data: folder of the training data.
         out: the run folder; made where missing.
@@ -69,11 +71,11 @@ class TrainConfig:
         model: name of the network in ``odd.MODELS``, or of another origin, as ``odd.create_model`` takes it.
             None: the method's small network.
         model_options: further options of the network, such as ``void``.
-        weights: weights to start from; of a DiCNet the teacher's, of a DenseHybrid those of a network with
-            or without outlier head. None: random weights, which a DiCNet does not take.
+        weights: weights to start from; of a DiCNet the teacher's, of a network with outlier head or void
+            class also those of one without. None: random weights, which a DiCNet does not take.
         imagenet: ImageNet weights that the trunk starts from, of a DiCNet its student's (``oddscape weights
             list``). None: random weights, or those of ``weights``.
-        negatives: name of the data that DenseHybrid pastes, such as ``"ade20k"``.
+        negatives: name of the data that is pasted, such as ``"ade20k"``.
         negatives_data: folder of the negatives.
         negatives_options: further options of their reader.
         negatives_shorter_side: pixels that a negative's shorter side is brought to.
@@ -83,22 +85,30 @@ class TrainConfig:
         epochs: passes over the training data; a rest smaller than a step is left out of each.
         batch_size: pictures of one step, over all processes and parts.
         accumulate: parts that each process computes its share of a step in, to save memory.
-        optimizer: ``"adam"`` (β 0.9, 0.999, ε 1e-7; weight decay in the gradient) or ``"adamw"``.
+        optimizer: ``"adam"`` (β 0.9, 0.999, ε 1e-7; weight decay in the gradient), ``"adamw"`` or ``"sgd"``.
+        momentum: of ``"sgd"``.
         learning_rate: at the start, after warm-up.
-        final_learning_rate: what the cosine ends in.
-        schedule: ``"cosine"`` over the steps of the run, or ``"constant"``.
+        final_learning_rate: what ``"cosine"`` and ``"poly"`` end in.
+        schedule: ``"cosine"``, ``"poly"``, which falls with (1 − done)^poly_power, or ``"constant"``.
+        schedule_per: whether the learning rate falls with each ``"step"`` or ``"epoch"``.
+        poly_power: power of ``"poly"``.
         warmup_steps: steps in which the learning rate rises linearly.
         backbone_factor: the learning rate of parameters below an ``encoder`` or ``backbone`` is multiplied
             by this.
-        head_learning_rate: learning rate of the outlier head in place of ``learning_rate``. None: the same.
+        head_learning_rate: learning rate of the outlier head, or of a small ladder's void class, in place of
+            ``learning_rate``. None: the same.
         weight_decay: of all parameters.
         freeze_batch_norm: batch norms keep their running statistics and normalise with them.
+        sync_batch_norm: batch norms normalise with the statistics of all processes' pictures, on GPUs alone;
+            else each process with those of its own.
         beta: β of DenseHybrid's loss.
         margin: the log-likelihood of negatives is pressed to −margin and no further. None: no bound.
         void_is_known: whether void pixels are inliers to DenseHybrid's dataset posterior.
         crop: size cut from each picture, in code (H, W), elsewhere width x height. None: whole pictures, all
             of one size.
         scale: range of the random coefficient that pictures are resized by first. None: no resize.
+        class_uniform: how often a crop is centred on a class drawn uniformly, of a picture that shows it (Zhu
+            et al., CVPR 2019: one half); all masks are then read before training begins.
         flip: mirror left and right half of the time.
         pad_colour: RGB of padding.
         seed: of weights, order, augmentation and dropout.
@@ -109,6 +119,7 @@ class TrainConfig:
         checkpoint_every: steps between checkpoints, beside the one after each epoch; 0: that one alone.
         log_every: steps between lines of the log, beside the one after each epoch.
         resume: go on where the run in ``out`` stopped; else begin anew and overwrite it.
+        resume_previous: where the last checkpoint is broken, go on from the one before it.
 
     Raises:
         OddscapeError: a value that no run can have, or what the method needs is missing.
@@ -118,6 +129,7 @@ class TrainConfig:
     dataset: str
     data: Path
     out: Path
+    loss_options: Mapping[str, Any] = field(default_factory=dict)
     dataset_options: Mapping[str, Any] = field(default_factory=dict)
     model: str | None = None
     model_options: Mapping[str, Any] = field(default_factory=dict)
@@ -134,19 +146,24 @@ class TrainConfig:
     batch_size: int = 8
     accumulate: int = 1
     optimizer: str = "adam"
+    momentum: float = 0.9
     learning_rate: float = 4e-4
     final_learning_rate: float = 1e-7
     schedule: str = "cosine"
+    schedule_per: str = "step"
+    poly_power: float = 0.9
     warmup_steps: int = 0
     backbone_factor: float = 1.0
     head_learning_rate: float | None = None
     weight_decay: float = 0.0
     freeze_batch_norm: bool = False
+    sync_batch_norm: bool = False
     beta: float = 0.03
     margin: float | None = None
     void_is_known: bool = True
     crop: Size | None = None
     scale: tuple[float, float] | None = None
+    class_uniform: float = 0.0
     flip: bool = True
     pad_colour: tuple[int, int, int] = (84, 88, 95)
     seed: int = 0
@@ -157,6 +174,7 @@ class TrainConfig:
     checkpoint_every: int = 0
     log_every: int = 1
     resume: bool = True
+    resume_previous: bool = False
 
     def __post_init__(self) -> None:
         for name, known in _CHOICES.items():
@@ -169,16 +187,20 @@ class TrainConfig:
             if not getattr(self, name) >= 0:
                 raise OddscapeError(f"{name} must not be negative, not {getattr(self, name)}")
         self._check_negatives()
-        if self.imagenet and self.weights and self.method != "dicnet":
+        if self.class_uniform and not self.crop:
+            raise OddscapeError("class_uniform centres crops on classes, but no crop is given")
+        if self.freeze_batch_norm and self.sync_batch_norm:
+            raise OddscapeError("freeze_batch_norm and sync_batch_norm are both given: choose one")
+        if self.imagenet and self.weights and not LOSSES[self.method].distils:
             raise OddscapeError("weights and imagenet are both given, but weights fill the trunk, too")
         if self.batch_size % self.accumulate:
             raise OddscapeError(f"batch_size {self.batch_size} does not divide into {self.accumulate} parts")
 
     def _check_negatives(self) -> None:
-        pastes = self.method == "densehybrid"
+        pastes = LOSSES[self.method].takes_negatives
         if pastes and not (self.negatives and self.negatives_data):
             raise OddscapeError(
-                "densehybrid needs negatives (such as 'ade20k') and negatives_data, their folder"
+                f"{self.method} needs negatives (such as 'ade20k') and negatives_data, their folder"
             )
         if self.negatives and not pastes:
             raise OddscapeError(f"{self.method} takes no negatives, but {self.negatives!r} is given")
@@ -186,7 +208,7 @@ class TrainConfig:
     @property
     def model_name(self) -> str:
         """Name of the network, as ``odd.create_model`` takes it."""
-        return self.model or DEFAULT_MODELS[self.method]
+        return self.model or LOSSES[self.method].model
 
     @property
     def training_options(self) -> dict[str, Any]:
@@ -236,9 +258,19 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise OddscapeError(f"cannot read {path}: {error}") from None
     try:
-        return _typed(values)
+        return field_values(values)
     except OddscapeError as error:
         raise OddscapeError(f"{path}: {error}") from None
+
+
+def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of both, those of ``above`` in place of those of ``below``; tables of options are joined."""
+    joined = {
+        name: {**below[name], **value}
+        for name, value in above.items()
+        if isinstance(value, Mapping) and isinstance(below.get(name), Mapping)
+    }
+    return {**below, **above, **joined}
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -246,7 +278,12 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other) or json.dumps(one, default=dict) == json.dumps(other, default=dict)
 
 
-def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
+def field_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields as TOML gives them, each as ``TrainConfig`` holds it.
+
+    Raises:
+        OddscapeError: an unknown field, or a value of another kind.
+    """
     kinds = get_type_hints(TrainConfig)
     if unknown := sorted(values.keys() - kinds.keys()):
         raise OddscapeError(f"unknown field {', '.join(unknown)}; known: {', '.join(kinds)}")

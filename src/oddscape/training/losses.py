@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from oddscape.errors import OddscapeError
 from oddscape.labels import IGNORED
 from oddscape.outputs import DenseOutput
 
@@ -28,8 +29,8 @@ class Batch:
     """N training pictures with what is known about their pixels.
 
     Args:
-        image: float32 [N, 3, H, W], RGB in [0, 1].
-        labels: int64 [N, H, W], train ids; 255 where void, padded, pasted or held out.
+        image: float32 [N, 3, H, W], RGB in [0, 1]; uint8 until :meth:`to`, as a loader gives it.
+        labels: int64 [N, H, W], train ids; 255 where void, padded, pasted or held out. Until then uint8.
         pasted: bool [N, H, W], where negative content covers the picture.
         left_out: bool [N, H, W], pixels of held-out classes, which no term sees.
     """
@@ -40,10 +41,13 @@ class Batch:
     left_out: Tensor
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on a device, its pictures channels-last, as convolutions like it."""
+        """The batch on a device as networks and losses take it, its pictures channels-last."""
+        image = self.image.to(device, non_blocking=True)
+        if image.dtype == torch.uint8:  # only there, for bytes take a quarter of the way's time
+            image = image.float().div_(255)
         return Batch(
-            self.image.to(device, non_blocking=True, memory_format=torch.channels_last),
-            self.labels.to(device, non_blocking=True),
+            image.contiguous(memory_format=torch.channels_last),
+            self.labels.to(device, non_blocking=True).long(),
             self.pasted.to(device, non_blocking=True),
             self.left_out.to(device, non_blocking=True),
         )
@@ -126,12 +130,98 @@ def densehybrid(beta: float = 0.03, margin: float | None = None, void_is_known: 
         void_is_known: whether void and padded pixels count as inliers in the dataset posterior, as in the
             published loss; else they are not in it.
     """
+    nll, likelihood = densehybrid_likelihood(beta, margin)
+    return nll, likelihood, densehybrid_posterior(beta, void_is_known)[1]
+
+
+def densehybrid_likelihood(beta: float = 0.03, margin: float | None = None) -> Loss:
+    """DenseHybrid without its dataset posterior, the ablation whose score is the energy alone.
+
+        L = mean_known −ln softmax(f)_y  +  β · mean_pasted logsumexp(f)
+
+    Args:
+        beta: weight β of the likelihood of negatives.
+        margin: see :func:`densehybrid`.
+    """
+    likelihood = Term("negative_likelihood", beta, _pasted, partial(_log_likelihood, margin=margin))
+    return Term("nll", 1.0, _known, _nll), likelihood
+
+
+def densehybrid_posterior(beta: float = 0.03, void_is_known: bool = True) -> Loss:
+    """DenseHybrid without the likelihood of negatives, the ablation whose score is the dataset posterior.
+
+        L = mean_known −ln softmax(f)_y  +  10 β · mean −ln softmax(o)_pasted
+
+    Args:
+        beta: a tenth of the dataset posterior's weight, as in :func:`densehybrid`.
+        void_is_known: see :func:`densehybrid`.
+    """
     in_posterior = _not_left_out if void_is_known else _known_or_pasted
+    posterior = Term("dataset_posterior", 10 * beta, in_posterior, _dataset_nll)
+    return Term("nll", 1.0, _known, _nll), posterior
+
+
+def entropy_maximisation(weight: float = 0.9) -> Loss:
+    """Meta-OOD's loss (Chan, Rottmann, Gottschalk, ICCV 2021): the posterior of negatives is to be uniform.
+
+        L = (1 − λ) · mean_known −ln softmax(f)_y  +  λ · mean_pasted −1/K Σ_k ln softmax(f)_k
+
+    The second term is the cross-entropy against the uniform distribution; it is least, ln K, where the
+    entropy is greatest. Score with ``"entropy"``.
+
+    Args:
+        weight: λ, in [0, 1]; 0.9 as published.
+
+    Raises:
+        OddscapeError: a weight outside [0, 1].
+    """
+    if not 0 <= weight <= 1:
+        raise OddscapeError(f"weight of entropy-maximisation must be from 0 to 1, not {weight}")
+    nll = Term("nll", 1 - weight, _known, _nll)
+    return nll, Term("negative_cross_entropy", weight, _pasted, _uniform_cross_entropy)
+
+
+def energy_margin(weight: float = 0.1, known_energy: float = -23.0, negative_energy: float = -5.0) -> Loss:
+    """Energy fine-tuning (Liu, Wang, Owens, Li, NeurIPS 2020): squared hinges part knowns from negatives.
+
+        L = mean_known −ln softmax(f)_y
+            + λ · (mean_known max(0, E − m_in)²  +  mean_pasted max(0, m_out − E)²),   E = −logsumexp(f)
+
+    Score with ``"energy"``. The defaults are those published for CIFAR-10; logits of another network may lie
+    elsewhere.
+
+    Args:
+        weight: λ of both hinges.
+        known_energy: m_in, the energy that known pixels are pressed down to.
+        negative_energy: m_out, the energy that negatives are raised to; above ``known_energy``.
+
+    Raises:
+        OddscapeError: the margins are the wrong way round.
+    """
+    if not known_energy < negative_energy:
+        raise OddscapeError(
+            f"known_energy {known_energy} must lie below negative_energy {negative_energy}: "
+            "the energy of negatives is to be the higher one"
+        )
     return (
         Term("nll", 1.0, _known, _nll),
-        Term("negative_likelihood", beta, _pasted, partial(_log_likelihood, margin=margin)),
-        Term("dataset_posterior", 10 * beta, in_posterior, _dataset_nll),
+        Term("known_energy", weight, _known, partial(_energy_above, margin=known_energy)),
+        Term("negative_energy", weight, _pasted, partial(_energy_below, margin=negative_energy)),
     )
+
+
+def outlier_exposure(weight: float = 1.0) -> Loss:
+    """Outlier exposure (Hendrycks, Mazeika, Dietterich, ICLR 2019) to a void class (Blum et al., IJCV 2021).
+
+        L = mean_known −ln softmax(f, v)_y  +  λ · mean_pasted −ln softmax(f, v)_v
+
+    where v is the logit of the K+1-th class, the network's ``void_logits``. Score with ``"void"``.
+
+    Args:
+        weight: λ of the negatives, which a plain mean over all pixels would make a matter of their area.
+    """
+    nll = Term("nll", 1.0, _known, _nll_beside_void)
+    return nll, Term("void_nll", weight, _pasted, _void_nll)
 
 
 def dicnet(stride: int = 4) -> Loss:
@@ -143,14 +233,6 @@ def dicnet(stride: int = 4) -> Loss:
         stride: picture pixels to a feature place along a side: features are [N, C, ⌈H/stride⌉, ⌈W/stride⌉].
     """
     return (Term("distillation", 1.0, partial(_places_not_left_out, stride=stride), _discrepancy),)
-
-
-LOSSES: dict[str, Callable[..., Loss]] = {
-    "closed-set": closed_set,
-    "densehybrid": densehybrid,
-    "dicnet": dicnet,
-}
-"""Every loss by name: functions of its options that give its terms."""
 
 
 def _known(batch: Batch) -> Tensor:
@@ -177,14 +259,19 @@ def _places_not_left_out(batch: Batch, stride: int) -> Tensor:
 
 def _at_full_size(out: DenseOutput) -> DenseOutput:
     # Upsampled once for all terms: on a CPU that is a third of what a loss costs.
-    native = replace(out.native, logits=out.logits, outlier_logits=out.outlier_logits)
+    full = {name: getattr(out, name) for name in ("logits", "outlier_logits", "void_logits")}
+    native = replace(out.native, **full)
     return replace(out, native=native)
 
 
 def _nll(out: DenseOutput, batch: Batch) -> Tensor:
     # ln softmax by hand, for the log-evidence is shared with the likelihood of negatives.
+    return out.log_evidence - _label_logit(out, batch)
+
+
+def _label_logit(out: DenseOutput, batch: Batch) -> Tensor:
     labels = batch.labels.clamp(max=out.native.logits.shape[1] - 1)
-    return out.log_evidence - out.logits.gather(1, labels.unsqueeze(1)).squeeze(1)
+    return out.logits.gather(1, labels.unsqueeze(1)).squeeze(1)
 
 
 def _auxiliary_nll(out: DenseOutput, batch: Batch) -> Tensor:
@@ -195,6 +282,32 @@ def _auxiliary_nll(out: DenseOutput, batch: Batch) -> Tensor:
 
 def _log_likelihood(out: DenseOutput, batch: Batch, margin: float | None) -> Tensor:  # noqa: ARG001
     return out.log_evidence if margin is None else out.log_evidence.clamp(min=-margin)
+
+
+def _uniform_cross_entropy(out: DenseOutput, batch: Batch) -> Tensor:  # noqa: ARG001
+    return out.log_evidence - out.logits.mean(1)
+
+
+def _energy_above(out: DenseOutput, batch: Batch, margin: float) -> Tensor:  # noqa: ARG001
+    return F.relu(-out.log_evidence - margin).square()
+
+
+def _energy_below(out: DenseOutput, batch: Batch, margin: float) -> Tensor:  # noqa: ARG001
+    return F.relu(margin + out.log_evidence).square()
+
+
+def _nll_beside_void(out: DenseOutput, batch: Batch) -> Tensor:
+    return torch.logaddexp(out.log_evidence, _void_logit(out)) - _label_logit(out, batch)
+
+
+def _void_nll(out: DenseOutput, batch: Batch) -> Tensor:  # noqa: ARG001
+    return F.softplus(out.log_evidence - _void_logit(out))
+
+
+def _void_logit(out: DenseOutput) -> Tensor:
+    logits = out.void_logits
+    assert logits is not None, "the loss needs a void class"
+    return logits[:, 0]
 
 
 def _dataset_nll(out: DenseOutput, batch: Batch) -> Tensor:

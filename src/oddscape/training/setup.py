@@ -6,15 +6,17 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.optim import Adam, AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from oddscape.data import Dataset
 from oddscape.data import open as open_dataset
+from oddscape.data.class_uniform import class_uniform
 from oddscape.data.training_pictures import Negatives, TrainingPictures
 from oddscape.errors import OddscapeError
 from oddscape.models import DiCNet, create_model, probe
@@ -23,10 +25,12 @@ from oddscape.models.imagenet import load_imagenet
 from oddscape.models.outlier_head import NetworkWithOutlierHead
 from oddscape.outputs import DenseOutput
 from oddscape.training.config import TrainConfig
-from oddscape.training.losses import Loss, closed_set, densehybrid, dicnet
+from oddscape.training.losses import Loss
+from oddscape.training.methods import LOSSES
 
 _BACKBONES = frozenset({"encoder", "backbone"})
-_HEAD = "outlier_head."
+_HEADS = ("outlier_head.", "logits_ood.", "void_classifier.")
+"""What closed-set weights lack, and training begins anew."""
 
 
 def training_data(config: TrainConfig) -> Dataset:
@@ -44,7 +48,7 @@ def training_data(config: TrainConfig) -> Dataset:
 
 
 def training_pictures(config: TrainConfig, dataset: Dataset) -> TrainingPictures:
-    """Cut the data's pictures for training and, for DenseHybrid, mix negatives in.
+    """Cut the data's pictures for training and, for losses that take them, mix negatives in.
 
     Raises:
         OddscapeError: data without class labels, or negatives that are not there or do not fit.
@@ -56,6 +60,7 @@ def training_pictures(config: TrainConfig, dataset: Dataset) -> TrainingPictures
         flip=config.flip,
         pad_colour=config.pad_colour,
         negatives=_negatives(config),
+        class_uniform=class_uniform(dataset, config.class_uniform) if config.class_uniform else None,
         seed=config.seed,
         cache_bytes=config.cache_mb * 1_000_000,
     )
@@ -143,10 +148,12 @@ def network(config: TrainConfig, dataset: Dataset) -> nn.Module:
     """Make the network with random weights that follow from the seed.
 
     Raises:
-        OddscapeError: an unknown network or option; a DiCNet for which no teacher's weights are named.
+        OddscapeError: an unknown network or option; a student for which no teacher's weights are named.
     """
-    if config.method == "dicnet" and config.weights is None:
-        raise OddscapeError("dicnet needs weights, the teacher's: a segmentation network's after training")
+    if LOSSES[config.method].distils and config.weights is None:
+        raise OddscapeError(
+            f"{config.method} needs weights, the teacher's: a segmentation network's after training"
+        )
     torch.manual_seed(config.seed)
     return create_model(config.model_name, num_classes(dataset), **config.model_options)
 
@@ -154,14 +161,14 @@ def network(config: TrainConfig, dataset: Dataset) -> nn.Module:
 def load_start(config: TrainConfig, net: nn.Module) -> None:
     """Load the weights that training starts from.
 
-    ``weights`` go into a DiCNet's teacher, or into all but an outlier head; ImageNet's into the trunk, of a
-    DiCNet into its student's.
+    ``weights`` go into a DiCNet's teacher, or into all but an outlier head or void class; ImageNet's into the
+    trunk, of a DiCNet into its student's.
 
     Raises:
         OddscapeError: weights that are missing or do not fit.
     """
     if config.weights is not None:
-        load_checkpoint(_part_for(config.weights, net), config.weights, may_miss=(_HEAD,))
+        load_checkpoint(_part_for(config.weights, net), config.weights, may_miss=_HEADS)
     if config.imagenet is not None:
         load_imagenet(net.student if isinstance(net, DiCNet) else net, config.imagenet)
 
@@ -171,7 +178,7 @@ def _part_for(weights: Path, net: nn.Module) -> nn.Module:
     if isinstance(net, DiCNet):
         return net.teacher
     if isinstance(net, NetworkWithOutlierHead):
-        has_head = any(name.startswith(_HEAD) for name in read_weights(weights))
+        has_head = any(name.startswith(_HEADS) for name in read_weights(weights))
         return net if has_head else net.net
     return net
 
@@ -179,30 +186,38 @@ def _part_for(weights: Path, net: nn.Module) -> nn.Module:
 def loss_for(config: TrainConfig, net: nn.Module, dataset: Dataset) -> Loss:
     """Make the method's loss, having made sure on a small grey picture that the network can carry it.
 
+    A loss's options are ``config.loss_options``, the fields of ``config`` and the network's facts that have
+    the same name.
+
     Raises:
-        OddscapeError: the network has other classes than the data, or lacks what the loss reads.
+        OddscapeError: the network has other classes than the data, or lacks what the loss reads; an option
+            that the loss does not have.
     """
-    out = probe(net)
+    method, out = LOSSES[config.method], probe(net)
     given, wanted = out.num_classes, num_classes(dataset)
     if given != wanted:
         raise OddscapeError(f"the network has {given} classes, the training data {dataset.name} has {wanted}")
-    if config.method == "closed-set":
-        return closed_set(getattr(net, "deep_supervision", False))
-    if config.method == "densehybrid":
-        _require(config, out, "outlier_logits")
-        return densehybrid(config.beta, config.margin, config.void_is_known)
-    _require(config, out, "features", "student_features")
-    student = out.native.student_features
-    assert student is not None
-    return dicnet(stride=out.size[1] // student.shape[-1])
-
-
-def _require(config: TrainConfig, out: DenseOutput, *names: str) -> None:
-    if missing := [name for name in names if name not in out.fields]:
+    if missing := [name for name in method.needs if name not in out.fields]:
         raise OddscapeError(
             f"{config.method} needs {', '.join(missing)}, which the network does not give; "
             f"it gives {', '.join(sorted(out.fields))}"
         )
+    there = {**vars(config), **network_facts(net, out)}
+    named_alike = {name: there[name] for name in method.options if name in there}
+    return method(**{**named_alike, **config.loss_options})
+
+
+def network_facts(net: nn.Module, out: DenseOutput) -> dict[str, Any]:
+    """What losses ask of a network beside its maps.
+
+    ``deep_supervision``: whether it trains a branch of deep supervision; ``stride``: pixels of the picture to
+    a place of its last features along a side.
+    """
+    features = out.native.features
+    return {
+        "deep_supervision": getattr(net, "deep_supervision", False),
+        "stride": None if features is None else out.size[1] // features.shape[-1],
+    }
 
 
 def training_mode(net: nn.Module, freeze_batch_norm: bool) -> None:
@@ -227,25 +242,42 @@ def optimizer_for(config: TrainConfig, net: nn.Module) -> Optimizer:
     if config.backbone_factor != 1 and config.learning_rate * config.backbone_factor not in groups:
         raise OddscapeError("backbone_factor is given, but no part of the network is an encoder or backbone")
     parameters = [{"params": group, "base_lr": rate} for rate, group in groups.items()]
+    rate, decay = config.learning_rate, config.weight_decay
+    if config.optimizer == "sgd":
+        return SGD(parameters, rate, config.momentum, weight_decay=decay, fused=True)
     if config.optimizer == "adamw":
-        return AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay, fused=True)
-    return Adam(parameters, config.learning_rate, eps=1e-7, weight_decay=config.weight_decay, fused=True)
+        return AdamW(parameters, rate, weight_decay=decay, fused=True)
+    return Adam(parameters, rate, eps=1e-7, weight_decay=decay, fused=True)
 
 
 def _learning_rate(config: TrainConfig, name: str) -> float:
     if _BACKBONES & set(name.split(".")):
         return config.learning_rate * config.backbone_factor
-    if name.startswith(_HEAD) and config.head_learning_rate is not None:
+    if name.startswith(_HEADS) and config.head_learning_rate is not None:
         return config.head_learning_rate
     return config.learning_rate
 
 
 def schedule_factor(config: TrainConfig, step: int, steps: int) -> float:
-    """What the learning rates are multiplied by in step ``step`` (from 0) of ``steps``."""
+    """What the learning rates are multiplied by in step ``step`` (from 0) of ``steps``.
+
+    After a linear rise of w warm-up steps, with the share t = (step − w) / (steps − w) of the run that is
+    done and end the ratio of the final to the first learning rate:
+
+        cosine:  end + (1 − end) · (1 + cos πt) / 2   (Loshchilov, Hutter: SGDR, ICLR 2017)
+        poly:    end + (1 − end) · (1 − t)^power      (Liu, Rabinovich, Berg: ParseNet, arXiv 1506.04579)
+
+    Per epoch, t is that of the epoch's first step.
+    """
     if step < config.warmup_steps:
         return (step + 1) / (config.warmup_steps + 1)
     if config.schedule == "constant":
         return 1.0
+    if config.schedule_per == "epoch":
+        epoch = steps // config.epochs
+        step = max(step // epoch * epoch, config.warmup_steps)
     end = config.final_learning_rate / config.learning_rate
     done = (step - config.warmup_steps) / max(steps - config.warmup_steps, 1)
-    return end + (1 - end) * (1 + math.cos(math.pi * done)) / 2
+    if config.schedule == "cosine":
+        return end + (1 - end) * (1 + math.cos(math.pi * done)) / 2
+    return float(end + (1 - end) * (1 - done) ** config.poly_power)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from oddscape.errors import OddscapeError
 from oddscape.models.probing import probe
 from oddscape.outputs import DenseOutput
+from oddscape.wrappers import unwrapped
 from oddscape.wrappers.members import joined
 
 
@@ -34,6 +35,13 @@ class Ensemble(nn.Module):
         self.num_classes = classes[0]
         self.nets = nn.ModuleList(nets)
         self.training = all(net.training for net in nets)
+
+    @property
+    def in_words(self) -> str:
+        """What is done, for the record of a run; where members are wrapped, what their wrappers do."""
+        ways = dict.fromkeys("; ".join(unwrapped(net)[1]) or "a single pass" for net in self.nets)
+        members = "" if list(ways) == ["a single pass"] else f" ({' | '.join(ways)})"
+        return f"ensemble of {len(self.nets)} networks{members}"
 
     def forward(self, image: Tensor) -> DenseOutput:
         """Segment pictures float [N, 3, H, W] in [0, 1], one network after the other."""
