@@ -1,6 +1,9 @@
 """What the tests share: the real data and the reference figures, where they are at hand."""
 
 import os
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -121,3 +124,29 @@ def streethazards_folder(tmp_path: Path) -> Path:
             _save(folder / part / "images" / name, (labels[..., None] * 12 + noise).astype(np.uint8))
             _save(folder / part / "annotations" / name, labels)
     return folder
+
+
+@pytest.fixture
+def two_processes() -> Callable[..., list[str]]:
+    """Run Python with the given arguments as two processes that know each other; gives what each printed."""
+
+    def run(*arguments: str | Path) -> list[str]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        together = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        processes = [
+            subprocess.Popen(
+                [sys.executable, *map(str, arguments)],
+                env={**os.environ, **together, "RANK": rank, "LOCAL_RANK": rank, "OMP_NUM_THREADS": "1"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for rank in "01"
+        ]
+        printed = [process.communicate()[0] for process in processes]
+        assert [process.returncode for process in processes] == [0, 0], "\n".join(printed)
+        return printed
+
+    return run

@@ -14,6 +14,7 @@ from oddscape.data import resize_image, resize_mask
 from oddscape.data.tensors import to_tensor
 from oddscape.errors import OddscapeError
 from oddscape.evaluation import evaluate, evaluate_scores
+from oddscape.fitting import fit_scores
 from oddscape.metrics import (
     CalibrationMetrics,
     ComponentMetrics,
@@ -25,7 +26,8 @@ from oddscape.metrics import (
 from oddscape.models import create_model, load_checkpoint
 from oddscape.protocols import PROTOCOLS, Protocol
 from oddscape.score_files import write_score
-from oddscape.scores import SCORES, fitting_scores
+from oddscape.scores import FITTED, SCORES, fitting_scores
+from oddscape.wrappers.ensemble import ensemble
 from oddscape.wrappers.multi_scale import MultiScaleFlip
 from oddscape.wrappers.windows import SlidingWindows
 
@@ -127,10 +129,40 @@ def test_all_stands_for_the_scores_that_the_network_can_carry(masks_folder, tiny
     assert results.model == "TinyNetwork"
 
 
+def test_all_scores_share_one_pass_of_the_network(masks_folder):
+    net, protocol = create_model("small_ladder", 5), PROTOCOLS["masks"]
+    fitted = fit_scores(net, open_dataset(protocol.data, masks_folder), ["all"])
+    seen = []
+    net.register_forward_pre_hook(lambda _, images: seen.append(tuple(images[0].shape)))
+    results = evaluate(net, protocol, masks_folder, ["all", "energy+smoothing"], fitted=fitted)
+    assert set(FITTED) | {"msp", "energy+smoothing"} <= {result.score for result in results.scores}
+    assert seen.count((1, 3, 32, 48)) == len(results.pictures) == 4
+    assert set(seen) == {(1, 3, 32, 48), (1, 3, 64, 64)}  # the latter when it is asked what it gives
+
+
 def test_every_score_of_a_network_with_an_outlier_head_saw_outliers(masks_folder):
     net = create_model("densehybrid_small_ladder", 5)
     results = evaluate(net, PROTOCOLS["masks"], masks_folder, ["msp", "densehybrid"])
     assert all(result.saw_outliers for result in results.scores)
+
+
+def test_a_member_with_an_outlier_head_makes_every_score_of_an_ensemble_one_that_saw_outliers(masks_folder):
+    closed_set, saw = create_model("small_ladder", 5), create_model("densehybrid_small_ladder", 5)
+    for mixed in (ensemble([closed_set, saw]), ensemble([ensemble([closed_set, saw]), closed_set])):
+        for net in (mixed, MultiScaleFlip(mixed)):
+            results = evaluate(net, PROTOCOLS["masks"], masks_folder, ["msp"])
+            assert all(result.saw_outliers for result in results.scores)
+    results = evaluate(ensemble([closed_set, closed_set]), PROTOCOLS["masks"], masks_folder, ["msp"])
+    assert not any(result.saw_outliers for result in results.scores)
+
+
+def test_what_is_around_the_members_of_an_ensemble_is_recorded(masks_folder, tiny_network):
+    plain, flipped = tiny_network(5), MultiScaleFlip(tiny_network(5))
+    results = evaluate(ensemble([plain, flipped]), PROTOCOLS["masks"], masks_folder, ["msp"])
+    assert results.inference == [
+        "ensemble of 2 networks (a single pass | mean over the picture and its mirror image)"
+    ]
+    assert results.model == "Ensemble"
 
 
 @pytest.mark.parametrize(

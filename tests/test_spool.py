@@ -1,6 +1,7 @@
 """Arrays that wait on disk."""
 
 import gc
+import pickle
 
 import numpy as np
 import pytest
@@ -40,3 +41,13 @@ def test_a_full_disk_is_one_line():
     with pytest.raises(OddscapeError, match=r"cannot keep scores in .*: .*TMPDIR names another folder"):
         spool.append(np.zeros(100_000))
     spool._file.close()
+
+
+def test_a_spool_goes_to_another_process_as_a_whole():
+    spool = Spool()
+    for number in range(3):
+        spool.append(np.full(4, number), np.zeros(2))
+    there = pickle.loads(pickle.dumps(spool))
+    there.extend(spool)
+    assert [int(first[0]) for first, _ in there] == [0, 1, 2, 0, 1, 2]
+    assert len(list(spool)) == 3

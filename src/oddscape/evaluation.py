@@ -20,6 +20,7 @@ from oddscape.environment import environment
 from oddscape.errors import OddscapeError
 from oddscape.inference import run_network
 from oddscape.models import probe
+from oddscape.processes import Processes
 from oddscape.protocols import Protocol
 from oddscape.results import Results
 from oddscape.scenes import Scene
@@ -29,6 +30,7 @@ from oddscape.scores import SCORES, Score, pick_scores
 from oddscape.sizes import Size, format_size
 from oddscape.tally import SceneMaps, Tally
 from oddscape.wrappers import unwrapped
+from oddscape.wrappers.ensemble import Ensemble
 
 # Training an outlier head changes the other outputs too, so every score of such a network saw outliers.
 _OUTLIER_HEAD = "outlier_logits"
@@ -51,14 +53,19 @@ def evaluate(
     reader: Mapping[str, str] | None = None,
     model: str = "",
     weights: str = "",
+    saw_outliers: bool = False,
     engine: str = "exact",
     progress: Progress = iter,
 ) -> Results:
     """Run a network and several scores over a data set under a named protocol.
 
+    Of several processes, as ``torchrun`` starts them or PyTorch knows them already, all must call it: each
+    looks at its part of the pictures, and all are given the same results, those that one alone would give.
+
     Args:
         net: maps pictures [N, 3, H, W] in [0, 1] to a ``DenseOutput``; it is put into evaluation mode. What
-            ``odd.SlidingWindows`` and ``odd.MultiScaleFlip`` around it do is recorded in the results.
+            wrappers around it, such as ``odd.SlidingWindows`` or ``odd.ensemble``, do is recorded in the
+            results.
         protocol: one of ``odd.PROTOCOLS``, or one of ``odd.read_protocol``.
         data: folder of the protocol's data set.
         scores: names in ``odd.SCORES`` and of ``fitted``; ``"all"`` stands for those that the network can
@@ -69,6 +76,7 @@ def evaluate(
         reader: overrides options of the protocol's reader; the results say so.
         model: name of the network for tables; its class's name where empty, below the wrappers.
         weights: where its weights came from, for the record.
+        saw_outliers: whether it was trained with outlier data; of one with an outlier head that is known.
         engine: ``"exact"`` keeps every score, 4 bytes a pixel; ``"streaming"`` takes 64 MB a score however
             many pixels there are and certifies how far its figures are off.
         progress: wraps the data set to show how far the evaluation is.
@@ -81,7 +89,7 @@ def evaluate(
     chosen = pick_scores(list(scores), out.fields, fitted)
     for score in (fitted or {}).values():
         score.before_steps(out)  # refuses a network of another kind than it was fitted to
-    trained = _OUTLIER_HEAD in out.fields
+    trained = saw_outliers or _has_outlier_head(net)
     sources = {
         name: ScoreSource(score.formula, score.saw_outliers or trained) for name, score in chosen.items()
     }
@@ -107,6 +115,13 @@ def evaluate(
     )
 
 
+def _has_outlier_head(net: nn.Module) -> bool:
+    """Whether a network, or any member of an ensemble in it, has an outlier head."""
+    # Of an outlier head that some members lack, an ensemble's own output says nothing.
+    ensembles = [module for module in net.modules() if isinstance(module, Ensemble)]
+    return any(_OUTLIER_HEAD in probe(n).fields for n in (net, *(m for e in ensembles for m in e.nets)))
+
+
 def evaluate_scores(
     scores: str | Path,
     protocol: Protocol,
@@ -120,6 +135,8 @@ def evaluate_scores(
     progress: Progress = iter,
 ) -> Results:
     """Evaluate the score files of any program under a named protocol.
+
+    Several processes share the work as in :func:`evaluate`.
 
     Args:
         scores: folder of score files, named as the data set names its pictures.
@@ -138,7 +155,6 @@ def evaluate_scores(
             rows and columns are exchanged; bad data.
     """
     folder = ScoreFolder(scores)
-    resized: dict[str, None] = {}
 
     def look(scene: Scene, output_size: Size) -> SceneMaps:
         stored = folder.read(scene.name)
@@ -148,16 +164,15 @@ def evaluate_scores(
                 f"{scene.name}: rows and columns of the scores are exchanged: they are "
                 f"{format_size((height, width))}, the labels {format_size(output_size)}"
             )
-        if (height, width) != output_size:
-            resized[f"scores of {format_size((height, width))} brought to the labels' size, bilinear"] = None
-        return SceneMaps({_FROM_FILES: _resized(stored, output_size)})
+        note = f"scores of {format_size((height, width))} brought to the labels' size, bilinear"
+        fits = (height, width) == output_size
+        return SceneMaps({_FROM_FILES: _resized(stored, output_size)}, note="" if fits else note)
 
     name = method or Path(scores).resolve().name
     job = _Job(protocol, Path(data), evaluation_size, reader or {}, engine, progress)
     folder.require(entry.name for entry in job.dataset.entries)
     results = job.run(look, {_FROM_FILES: ScoreSource(f"{folder.format} files", saw_outliers)})
-    said = [*results.overrides, *resized]
-    return replace(results, model=name, weights="", overrides=said, source="score files")
+    return replace(results, model=name, weights="", source="score files")
 
 
 Look = Callable[[Scene, Size], SceneMaps]
@@ -183,12 +198,16 @@ class _Job:
         return data_sets.open(protocol.data, self.directory, **protocol.reader)
 
     def run(self, look: Look, sources: Mapping[str, ScoreSource], num_classes: int | None = None) -> Results:
-        """Look at every scene, add it up, and give the figures; who made them is the caller's to say."""
+        """Look at every scene, add it up, and give the figures; who made them is the caller's to say.
+
+        Of several processes each looks at its part of the scenes, and all are given the figures of the whole.
+        """
         started = time.perf_counter()
         protocol, overrides = override(self.asked, self.evaluation_size, self.reader)
-        dataset = self.dataset
+        processes, dataset = Processes.joined(), self.dataset
+        mine = replace(dataset, entries=dataset.entries[processes.part(len(dataset))])
         tally = Tally(sources, dataset.label_space, protocol, self.engine, num_classes)
-        for scene in self.progress(dataset):
+        for scene in self.progress(mine) if processes.is_main else mine:
             truth = evaluation_truth(scene, protocol)
             if truth.anomaly is None:
                 raise OddscapeError(f"scene {scene.name!r} has no anomaly truth: it cannot be evaluated")
@@ -198,8 +217,10 @@ class _Job:
                 tally.add(scene, truth, maps)
             except OddscapeError as error:
                 raise OddscapeError(f"{scene.name}: {error}") from error
-        results = tally.results(overrides)
-        return replace(results, seconds=time.perf_counter() - started, environment=environment())
+        tally.gather(processes)
+        results = tally.results(overrides) if processes.is_main else None
+        told = processes.told_by_main(results)
+        return replace(told, seconds=time.perf_counter() - started, environment=environment())
 
 
 def override(

@@ -109,6 +109,18 @@ class ScoreTally:
             thresholds = [self.pixels.latest.threshold]
             self.mistakes.update(score, classes, truth.labels, anomaly, thresholds)
 
+    def merge(self, other: ScoreTally) -> None:
+        """Add the scenes of another accumulator of the same score after one's own."""
+        self.pixels.merge(other.pixels)
+        if self.open_set is not None and other.open_set is not None:
+            self.open_set.merge(other.open_set)
+        if self.mistakes is not None and other.mistakes is not None:
+            self.mistakes.merge(other.mistakes)
+        if self.smiyc is not None and other.smiyc is not None:
+            self.smiyc[0].merge(other.smiyc[0])
+            self.smiyc[1].extend(other.smiyc[1])
+        self._distinct = np.union1d(self._distinct, other._distinct)
+
     def result(self, anomaly_sizes: NDArray[np.int64], weights: Floats) -> ScoreResult:
         """Give all figures of everything added so far, with their bootstrap intervals.
 

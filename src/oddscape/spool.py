@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,19 @@ class Spool:
                 "TMPDIR names another folder"
             ) from error
         self._groups.append(len(arrays))
+
+    def extend(self, groups: Iterable[Arrays]) -> None:
+        """Put groups of arrays at the end, as those of another spool.
+
+        Raises:
+            OddscapeError: the disk refused, as when it is full.
+        """
+        for group in groups:
+            self.append(*group)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[()], None, Iterator[Arrays]]:
+        # To another process it goes group by group, which extend() there takes.
+        return type(self), (), None, iter(self)
 
     def __iter__(self) -> Iterator[Arrays]:
         """Read every group in the order in which it came."""

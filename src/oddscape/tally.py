@@ -16,6 +16,7 @@ from oddscape.metrics import CalibrationMetrics, ConfusionMatrix, component_size
 from oddscape.metrics.bootstrap import bootstrap_sums, resample
 from oddscape.metrics.calibration import expected_calibration_error
 from oddscape.metrics.semantic import intersection_over_union, means_defined
+from oddscape.processes import Processes
 from oddscape.protocols import Protocol
 from oddscape.results import CalibrationFigures, Results
 from oddscape.scenes import Scene
@@ -30,11 +31,13 @@ class SceneMaps:
         scores: by name, float [H, W], higher = more anomalous.
         classes: uint8 [H, W], the most probable known class; None where scores are all there is.
         confidence: float32 [H, W], the closed-set posterior of that class; None where unknown.
+        note: what was done to make them fit, for the results to say; "" where nothing.
     """
 
     scores: Mapping[str, NDArray[np.floating]]
     classes: NDArray[np.uint8] | None = None
     confidence: NDArray[np.float32] | None = None
+    note: str = ""
 
 
 class Tally:
@@ -85,7 +88,21 @@ class Tally:
             tally.add(truth, truth.anomaly, score, maps.classes, maps.confidence)
         if self._closed is not None and maps.classes is not None and truth.labels is not None:
             self._closed.add(maps.classes, truth.labels, maps.confidence)
-        self._pictures.append(_picture(scene, truth.anomaly))
+        self._pictures.append(_picture(scene, truth.anomaly, maps.note))
+
+    def gather(self, processes: Processes) -> None:
+        """Bring what all processes added together in the main one, as if it had added it, in their order.
+
+        It goes one score of one process at a time: with the exact engine the main process ends with 4 bytes a
+        pixel and score as it would alone, and on the way needs twice one such share more.
+        """
+        for tally in self.scores:
+            for other in processes.others(tally):
+                tally.merge(other)
+        for closed, pictures in processes.others((self._closed, self._pictures)):
+            if self._closed is not None and closed is not None:
+                self._closed.merge(closed)
+            self._pictures += pictures
 
     def results(self, overrides: Sequence[str]) -> Results:
         """Give all figures; model, weights and time are the caller's to add."""
@@ -99,7 +116,7 @@ class Tally:
         classes = self.space.classes if self.space is not None and closed is not None else ()
         return Results(
             protocol=self.protocol,
-            overrides=list(overrides),
+            overrides=[*overrides, *dict.fromkeys(picture.note for picture in pictures if picture.note)],
             model="",
             weights="",
             inference_size=None,
@@ -141,6 +158,10 @@ class _ClosedSet:
         if confidence is not None:
             self.calibration.update(confidence, classes == labels, labels != IGNORED)
 
+    def merge(self, other: _ClosedSet) -> None:
+        self.each += other.each
+        self.calibration.merge(other.calibration)
+
     @property
     def matrix(self) -> ConfusionMatrix:
         total = ConfusionMatrix(self.num_classes)
@@ -172,6 +193,7 @@ class _Picture:
     known: int
     anomaly_sizes: NDArray[np.int64]  # of the anomaly that each anomalous pixel belongs to
     digest: bytes
+    note: str
 
     @property
     def left_out(self) -> str:
@@ -184,7 +206,7 @@ class _Picture:
         return f"no {' and no '.join(missing)} pixel" if missing else ""
 
 
-def _picture(scene: Scene, anomaly: NDArray[np.uint8]) -> _Picture:
+def _picture(scene: Scene, anomaly: NDArray[np.uint8], note: str) -> _Picture:
     digest = hashlib.sha256(scene.name.encode())
     for array in (scene.image, scene.labels, scene.anomaly):
         if array is not None:
@@ -195,4 +217,5 @@ def _picture(scene: Scene, anomaly: NDArray[np.uint8]) -> _Picture:
         int(np.count_nonzero(anomaly == 0)),
         component_sizes(anomaly),
         digest.digest(),
+        note,
     )

@@ -428,3 +428,17 @@ def test_weights_that_cannot_be_used_are_one_line_and_run_no_code(
 def test_the_bomb_would_have_run(unusable, tmp_path):
     pickle.loads(unusable["pickled"].read_bytes())
     assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(("method", "saw"), [("closed-set", False), ("energy-margin", True)])
+def test_weights_of_a_loss_that_takes_negatives_saw_outliers(run, masks_folder, tmp_path, method, saw):
+    said = {"model": "small_ladder", "num_classes": "12", "method": method}
+    save_checkpoint(create_model("small_ladder", 12), weights := tmp_path / "w.safetensors", said)
+    (tmp_path / "own.toml").write_text(
+        'title = "own"\nimages = "images/*.png"\nmasks = "labels_masks/{}.png"\n'
+        'known = [0]\nanomaly = [1]\nignored = [255]\nfpr_rule = "first_at_least"\n'
+    )
+    own = ("--protocol", tmp_path / "own.toml", "--data", masks_folder, "--out", tmp_path / "results.json")
+    status, _, error = run("evaluate", *own, "--weights", weights, "--score", "energy")
+    assert status == 0, error
+    assert [s.saw_outliers for s in Results.load(tmp_path / "results.json").scores] == [saw]

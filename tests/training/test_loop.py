@@ -3,17 +3,16 @@ import io
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
-from PIL import Image
 from rich.console import Console
 from safetensors.torch import load_file
 from torch import nn
@@ -25,7 +24,7 @@ from oddscape.models.outlier_head import with_outlier_head
 from oddscape.models.pspnet import PSPNet, PSPStudent, dicnet
 from oddscape.outputs import DenseOutput, NativeMaps
 from oddscape.training.config import TrainConfig
-from oddscape.training.loop import train
+from oddscape.training.loop import _with_synchronised_batch_norm, train
 from oddscape.training.losses import Batch, densehybrid
 from oddscape.training.progress import progress_bar
 from oddscape.training.run_folder import RunFolder
@@ -64,60 +63,6 @@ class TinyNetwork(nn.Module):
 def tiny_network(dropout=0.0):
     torch.manual_seed(0)
     return TinyNetwork(dropout)
-
-
-@pytest.fixture(scope="session")
-def camvid_folder(tmp_path_factory):
-    """Nine pictures in CamVid's layout; raw labels 9 and 10 are held out, 11 is void."""
-    folder, rng = tmp_path_factory.mktemp("camvid"), np.random.default_rng(0)
-    for part in ("train", "trainannot"):
-        (folder / part).mkdir()
-    for number in range(9):
-        labels = rng.integers(0, 12, (8, 8), dtype=np.uint8).repeat(4, 0).repeat(4, 1)
-        image = np.stack([labels * 20, 255 - labels * 20, labels * 7], 2) + rng.integers(0, 9, (*SIZE, 3))
-        Image.fromarray(image.astype(np.uint8)).save(folder / "train" / f"a_{number}.png")
-        Image.fromarray(labels).save(folder / "trainannot" / f"a_{number}.png")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def negatives_folder(tmp_path_factory):
-    folder, rng = tmp_path_factory.mktemp("negatives"), np.random.default_rng(1)
-    images, annotations = folder / "images" / "training", folder / "annotations" / "training"
-    for part in (images, annotations):
-        part.mkdir(parents=True)
-    for number in range(3):
-        segments = rng.integers(1, 6, (4, 4), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
-        Image.fromarray(rng.integers(0, 255, (*SIZE, 3), dtype=np.uint8)).save(images / f"{number}.jpg")
-        Image.fromarray(segments).save(annotations / f"{number}.png")
-    return folder
-
-
-@pytest.fixture
-def config(camvid_folder, tmp_path):
-    return TrainConfig(
-        method="closed-set",
-        dataset="camvid",
-        data=camvid_folder,
-        out=tmp_path / "run",
-        epochs=2,
-        batch_size=4,
-        learning_rate=1e-2,
-        seed=3,
-        threads=1,
-    )
-
-
-@pytest.fixture
-def hybrid(config, negatives_folder):
-    return replace(
-        config,
-        method="densehybrid",
-        negatives="ade20k",
-        negatives_data=negatives_folder,
-        negatives_shorter_side=32,
-        negatives_crop=(24, 24),
-    )
 
 
 def weights_of(net):
@@ -429,11 +374,72 @@ def test_a_loss_that_is_not_finite_stops_with_its_place_and_pictures(config):
     net = tiny_network()
     with torch.no_grad():
         net.classifier.bias[0] = math.nan
-    with pytest.raises(
-        OddscapeError, match=r"loss is nan \(nll nan\) in epoch 1, step 1, pictures a_\d, a_\d, a_"
-    ):
+    message = r"loss is nan \(nll nan\) in epoch 1, step 1, pictures (a_\d(, )?){4}$"
+    with pytest.raises(OddscapeError, match=message) as error:
         train(config, net=net)
     assert not (config.out / "checkpoint.safetensors").exists()
+    failed = json.loads((config.out / "failed_step.json").read_text())
+    assert (failed["epoch"], failed["step"], failed["terms"]) == (1, 1, {"nll": "nan"})
+    assert all(picture["name"] in str(error.value) for picture in failed["pictures"])
+    assert [Path(picture["image"]).is_file() for picture in failed["pictures"]] == [True] * 4
+    train(config, net=tiny_network())
+    assert not (config.out / "failed_step.json").exists()
+
+
+class InfiniteGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):  # noqa: ARG004
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):  # noqa: ARG004
+        return gradient * math.inf
+
+
+def test_a_gradient_that_is_not_finite_stops_before_it_spoils_the_weights(config):
+    net = tiny_network()
+    before = weights_of(net.classifier)
+    net.classifier.register_forward_hook(lambda _net, _args, out: InfiniteGradient.apply(out))
+    with pytest.raises(OddscapeError, match=r"gradient is not finite, the loss \d.* in epoch 1, step 1"):
+        train(config, net=net)
+    assert_same_weights(weights_of(net.classifier), before)
+
+
+@pytest.mark.parametrize("part", ["train", "trainannot"])
+def test_a_broken_picture_in_the_middle_of_an_epoch_is_named_in_one_line(config, tmp_path, part):
+    data = shutil.copytree(config.data, tmp_path / "data")
+    config = replace(config, data=data, epochs=1, checkpoint_every=1)
+    second_step = Order(9, config.seed, config.batch_size).indices[1].ravel()
+    broken = data / part / f"a_{second_step[2]}.png"
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:60])
+    with pytest.raises(OddscapeError) as error:
+        train(config, net=tiny_network())
+    assert str(error.value).startswith(f"{broken}: does not decode as a picture")
+    assert "\n" not in str(error.value)
+    assert not list(config.out.glob(".*"))
+    assert not (config.out / "weights.safetensors").exists()
+    broken.write_bytes(whole)
+    reports = []
+    train(config, reports.append, net=tiny_network())
+    assert [report.step for report in reports] == [2]
+
+
+def test_synchronised_batch_norms_are_refused_on_a_cpu_and_where_they_are_frozen(config):
+    with pytest.raises(OddscapeError, match="sync_batch_norm works on GPUs alone, this is a cpu"):
+        train(replace(config, sync_batch_norm=True))
+    assert not config.out.exists()
+    with pytest.raises(OddscapeError, match="freeze_batch_norm and sync_batch_norm are both given"):
+        replace(config, sync_batch_norm=True, freeze_batch_norm=True)
+
+
+def test_synchronised_batch_norms_take_the_place_of_others_with_their_weights():
+    net = tiny_network()
+    before, weight = weights_of(net), net.encoder[1].weight
+    net = _with_synchronised_batch_norm(net, torch.device("cuda"))
+    assert isinstance(net.encoder[1], nn.SyncBatchNorm)
+    assert net.encoder[1].weight is weight  # as the optimiser knows it
+    assert_same_weights(weights_of(net), before)
 
 
 # ── The parts ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -443,7 +449,8 @@ def batch_of(config, indices):
     pictures = TrainingPictures.__getitem__
     data = training_pictures(config, training_data(config))
     samples = [pictures(data, index) for index in indices]
-    return Batch(**{key: torch.stack([sample[key] for sample in samples]) for key in samples[0]})
+    batch = Batch(**{key: torch.stack([sample[key] for sample in samples]) for key in samples[0]})
+    return batch.to(torch.device("cpu"))
 
 
 def gradients(net, config, parts):
@@ -485,15 +492,26 @@ def test_accumulating_trains_like_the_whole_batch_where_batch_norms_are_frozen(h
     assert torch.equal(one["encoder.1.running_mean"], torch.zeros(8))
 
 
-def test_two_processes_train_like_one(hybrid, tmp_path):
+TORCHRUN = "torch.distributed.run --standalone --nproc-per-node 2"
+# On CPUs alone accelerate leaves several processes to mpirun; told of GPUs it starts them, GPUs or none.
+ACCELERATE = (
+    "accelerate.commands.launch --multi_gpu --gpu_ids all --num_processes 2 --num_machines 1 "
+    "--main_process_port 0 --mixed_precision no --dynamo_backend no"
+)
+
+
+@pytest.mark.parametrize("launcher", [TORCHRUN, ACCELERATE], ids=["torchrun", "accelerate"])
+def test_two_processes_train_like_one(hybrid, tmp_path, launcher):
     alone = replace(hybrid, freeze_batch_norm=True, learning_rate=1e-3)
     together = replace(alone, out=tmp_path / "together")
     train(alone)
     (tmp_path / "settings.toml").write_text(together.to_toml())
-    launch = "-m torch.distributed.run --standalone --nproc-per-node 2 -m oddscape train densehybrid --config"
     done = subprocess.run(
-        [sys.executable, *launch.split(), tmp_path / "settings.toml"],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        [
+            *(sys.executable, "-m", *launcher.split()),
+            *("-m", "oddscape", "train", "densehybrid", "--config", tmp_path / "settings.toml"),
+        ],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
         check=False,
@@ -505,6 +523,57 @@ def test_two_processes_train_like_one(hybrid, tmp_path):
         torch.testing.assert_close(two[name], one[name], rtol=1e-3, atol=1e-4)
     logs = [RunFolder(config.out).log() for config in (alone, together)]
     assert [line["loss"] for line in logs[1]] == pytest.approx([line["loss"] for line in logs[0]], rel=1e-3)
+
+
+GRADIENTS_OF_A_SHARE = """
+import sys
+import torch
+from accelerate import Accelerator
+from oddscape.models import create_model
+from oddscape.training.losses import Batch, densehybrid
+from oddscape.training.step import Stepper
+
+def main(folder):
+    accelerator = Accelerator(cpu=True)
+    net = create_model("densehybrid_small_ladder", 9)
+    net.load_state_dict(torch.load(f"{folder}/net"))
+    net = net.double().eval()
+    stepper = Stepper(accelerator, net, densehybrid(), torch.optim.SGD(net.parameters()), "no")
+    parts = [Batch(**fields) for fields in torch.load(f"{folder}/{accelerator.process_index}")]
+    loss = stepper.accumulate(parts)
+    gradients = {name: weight.grad for name, weight in net.named_parameters()}
+    torch.save({"loss": loss.value, "gradients": gradients}, f"{folder}/of {accelerator.process_index}")
+    accelerator.end_training()
+
+main(sys.argv[1])
+"""
+
+
+def test_processes_with_other_numbers_of_pixels_give_the_gradients_of_one_big_batch(
+    hybrid, tmp_path, two_processes
+):
+    whole = batch_of(hybrid, range(6))
+    pasted, labels = whole.pasted.clone(), whole.labels.clone()
+    pasted[:3] = False  # the first process has no negatives at all, nor has a part of the second
+    pasted[5] = False
+    labels[0, :20] = labels[4] = 255
+    fields = {
+        "image": whole.image.double(), "labels": labels, "pasted": pasted, "left_out": whole.left_out
+    }  # fmt: skip
+    shares = ((slice(0, 1), slice(1, 3)), (slice(3, 5), slice(5, 6)))
+    for process, cuts in enumerate(shares):
+        torch.save([{n: f[cut].clone() for n, f in fields.items()} for cut in cuts], tmp_path / str(process))
+    torch.manual_seed(0)
+    net = create_model("densehybrid_small_ladder", CLASSES)
+    torch.save(net.state_dict(), tmp_path / "net")
+    loss, expected = gradients(net, hybrid, [Batch(**fields)])
+    two_processes("-c", GRADIENTS_OF_A_SHARE, tmp_path)
+    for process in range(2):
+        found = torch.load(tmp_path / f"of {process}")
+        assert found["loss"] == pytest.approx(loss.value, rel=1e-6)
+        assert found["gradients"].keys() == expected.keys()
+        for name, gradient in expected.items():
+            torch.testing.assert_close(found["gradients"][name], gradient, rtol=1e-6, atol=1e-9)
 
 
 def test_an_epoch_shows_each_picture_once_and_processes_share_each_step():

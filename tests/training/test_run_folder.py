@@ -1,10 +1,12 @@
 import errno
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
 from oddscape.errors import OddscapeError
+from oddscape.training import state_file
 from oddscape.training.config import TrainConfig
 from oddscape.training.run_folder import RunFolder
 
@@ -121,3 +123,71 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_whole(tmp_path, monkeypatch):
             run.save_checkpoint({"step": 2})
     assert set(tmp_path.iterdir()) == files
     assert run.load_checkpoint(make_config(tmp_path))["step"] == 1
+
+
+def second_checkpoint(folder):
+    """A run with a checkpoint of step 1 and one of step 2."""
+    run = started(folder, 2)
+    run.save_checkpoint({"step": 2, "network": {"w": torch.ones(2)}})
+    return run
+
+
+def test_the_checkpoint_before_the_last_is_kept(tmp_path):
+    run = second_checkpoint(tmp_path)
+    assert run.load_checkpoint(make_config(tmp_path))["step"] == 2
+    run.checkpoint.unlink()  # as after a kill between the two renames
+    assert run.load_checkpoint(make_config(tmp_path))["step"] == 1
+
+
+def test_the_checkpoint_before_a_broken_one_is_used_when_asked_alone(tmp_path, caplog):
+    run = second_checkpoint(tmp_path)
+    run.checkpoint.write_bytes(b"broken")
+    message = r"checkpoint\.safetensors is broken .*; resume_previous = true .*, resume = false"
+    with pytest.raises(OddscapeError, match=message):
+        run.load_checkpoint(make_config(tmp_path))
+    config = make_config(tmp_path, resume_previous=True)
+    assert run.load_checkpoint(config)["step"] == 1
+    assert "checkpoint.safetensors is broken" in caplog.text
+    assert "going on from the checkpoint before it, of step 1" in caplog.text
+    run.save_checkpoint({"step": 2})
+    run.checkpoint.unlink()
+    assert run.load_checkpoint(config)["step"] == 1  # the broken one did not become the previous
+
+
+def test_two_broken_checkpoints_are_an_error_even_then(tmp_path):
+    run = second_checkpoint(tmp_path)
+    for path in (run.checkpoint, run.previous):
+        path.write_bytes(b"broken")
+    with pytest.raises(OddscapeError, match=r"previous\.safetensors is broken"):
+        run.load_checkpoint(make_config(tmp_path, resume_previous=True))
+
+
+def test_a_single_wrong_bit_is_noticed(tmp_path):
+    run = started(tmp_path, 1)
+    content = bytearray(run.checkpoint.read_bytes())
+    content[-1] ^= 1
+    run.checkpoint.write_bytes(content)
+    with pytest.raises(OddscapeError, match=r"is broken \(/network/w is not what was written\)"):
+        run.load_checkpoint(make_config(tmp_path))
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_takes_the_others_name(tmp_path, monkeypatch):
+    run, synced = started(tmp_path, 1), []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(steps(run)), real(descriptor)))
+    run.save_checkpoint({"step": 2})
+    assert synced == [1, 2]  # the file under another name, then the folder with its names
+
+
+def steps(run):
+    return state_file.from_file(run.checkpoint)["step"]
+
+
+def test_what_a_killed_run_left_half_written_goes_when_it_goes_on(tmp_path):
+    run = started(tmp_path, 1)
+    (tmp_path / ".checkpoint.safetensors.1234.partial").write_bytes(b"half")
+    run.save_failed_step({"step": 1})
+    run.begin(make_config(tmp_path), {}, 1)
+    assert not list(tmp_path.glob(".*"))
+    assert not run.failed_step.exists()
+    assert run.checkpoint.exists()

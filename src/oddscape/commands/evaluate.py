@@ -111,6 +111,7 @@ def _run_network(
     from oddscape.evaluation import evaluate as run
 
     rules |= {"size": inference.size, "model": model, "weights": network.weights_names}
+    rules["saw_outliers"] = network.saw_outliers
     with progress_bar(f"evaluating {model}") as advance:
         return net, run(net, scores=score, progress=scenes(advance), **rules)
 

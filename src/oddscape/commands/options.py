@@ -137,6 +137,15 @@ class NetworkOptions:
         """The files of weights without their folders, for the record of a run; "" without any."""
         return ", ".join(file.name for file in self.weights)
 
+    @property
+    def saw_outliers(self) -> bool:
+        """Whether any of the files says that it was trained with a loss that takes negatives."""
+        from oddscape.models import checkpoint_metadata
+        from oddscape.training.methods import LOSSES
+
+        methods = (checkpoint_metadata(file).get("method") for file in self.weights)
+        return any(LOSSES[method].takes_negatives for method in methods if method in LOSSES)
+
     def load(self) -> tuple[list[nn.Module], str]:
         """Make the networks, load their weights, and return them with the name of all: ``"erfnet ×3"``."""
         self.limit_threads()

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
-from torch import nn
+from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from oddscape.data import Dataset
@@ -21,6 +21,7 @@ from oddscape.environment import environment
 from oddscape.errors import OddscapeError
 from oddscape.models import save_checkpoint
 from oddscape.training.config import TrainConfig
+from oddscape.training.interruption import StopSignal, TrainingStoppedError, obey_parent_alone
 from oddscape.training.losses import Batch
 from oddscape.training.progress import OnStep, StepReport
 from oddscape.training.run_folder import RunFolder
@@ -35,7 +36,7 @@ from oddscape.training.setup import (
     training_mode,
     training_pictures,
 )
-from oddscape.training.step import Stepper
+from oddscape.training.step import NotFiniteError, Stepper
 
 
 def train(config: TrainConfig, on_step: OnStep = lambda _: None, net: nn.Module | None = None) -> nn.Module:
@@ -55,6 +56,7 @@ def train(config: TrainConfig, on_step: OnStep = lambda _: None, net: nn.Module 
     Raises:
         OddscapeError: data, weights, network and method that do not fit; a loss that is not finite; a full
             disk. The last checkpoint stays whole.
+        TrainingStoppedError: SIGTERM came; the running step was finished and a checkpoint written.
     """
     with _cpu_settings(config.threads):
         return _train(config, on_step, net)
@@ -79,15 +81,19 @@ def _train(config: TrainConfig, on_step: OnStep, net: nn.Module | None) -> nn.Mo
         num_workers=config.workers,
         persistent_workers=config.workers > 0,
         pin_memory=device.type == "cuda",
+        worker_init_fn=obey_parent_alone,
     )
     steps = config.epochs * order.steps
 
     folder = RunFolder(config.out)
-    checkpoint = folder.load_checkpoint(config)
+    # Read by one process for all: it reports what is wrong once, and only its machine needs the folder.
+    [checkpoint] = broadcast_object_list([folder.load_checkpoint(config) if main else None])
     metadata = _metadata(config, dataset, own_network=net is not None)
     net = network(config, dataset) if net is None else net
     if checkpoint is None:
         load_start(config, net)
+    if config.sync_batch_norm:
+        net = _with_synchronised_batch_norm(net, device)
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     terms = loss_for(config, net, dataset)
     stepper = Stepper(accelerator, net, terms, optimizer_for(config, net), config.mixed_precision)
@@ -100,47 +106,101 @@ def _train(config: TrainConfig, on_step: OnStep, net: nn.Module | None) -> nn.Mo
         folder.begin(config, _environment(accelerator), step)
 
     training_mode(net, config.freeze_batch_norm)
-    for epoch in range(step // order.steps, config.epochs):
-        order.begin(epoch, step % order.steps)
-        pictures.set_epoch(epoch)
-        samples = iter(loader)
-        while step < (epoch + 1) * order.steps:
-            began = time.perf_counter()
-            _seed(config.seed, step, process)
-            parts = [Batch(**next(samples)).to(device) for _ in range(config.accumulate)]
-            factor = schedule_factor(config, step, steps)
-            try:
-                loss = stepper.step(parts, factor)
-            except OddscapeError as error:
-                where = f"epoch {epoch + 1}, step {step + 1}, pictures {_names(dataset, order, step)}"
-                raise OddscapeError(f"{error} in {where}") from None
-            step += 1
-            if main:
-                report = StepReport(
-                    epoch=epoch + 1,
-                    epochs=config.epochs,
-                    step=step,
-                    steps=steps,
-                    loss=loss.value,
-                    terms=loss.terms,
-                    learning_rate=config.learning_rate * factor,
-                    pictures_per_second=config.batch_size / (time.perf_counter() - began),
-                )
-                _record(folder, config, report, stepper)
-                on_step(report)
+    with StopSignal() as stop:
+        for epoch in range(step // order.steps, config.epochs):
+            order.begin(epoch, step % order.steps)
+            pictures.set_epoch(epoch)
+            samples = iter(loader)
+            while step < (epoch + 1) * order.steps:
+                began = time.perf_counter()
+                _seed(config.seed, step, process)
+                parts = [_next_batch(samples).to(device) for _ in range(config.accumulate)]
+                factor = schedule_factor(config, step, steps)
+                try:
+                    loss = stepper.step(parts, factor)
+                except NotFiniteError as error:
+                    failed = _failed_step(error, dataset, order, step)
+                    if main:
+                        folder.save_failed_step(failed)
+                    raise OddscapeError(_in_words(failed)) from None
+                step += 1
+                stopping = _anywhere(stop.came, accelerator)
+                if main:
+                    report = StepReport(
+                        epoch=epoch + 1,
+                        epochs=config.epochs,
+                        step=step,
+                        steps=steps,
+                        loss=loss.value,
+                        terms=loss.terms,
+                        learning_rate=config.learning_rate * factor,
+                        pictures_per_second=config.batch_size / (time.perf_counter() - began),
+                    )
+                    _record(folder, config, report, stepper, stopping)
+                    on_step(report)
+                if stopping:
+                    done = f"stopped by SIGTERM after step {step} of {steps}"
+                    raise TrainingStoppedError(f"{done}; the same command goes on from there")
     if main:
         save_checkpoint(net, folder.weights, metadata)
     accelerator.wait_for_everyone()
     return net.eval()
 
 
-def _record(folder: RunFolder, config: TrainConfig, report: StepReport, stepper: Stepper) -> None:
+def _next_batch(samples: Iterator[dict[str, Tensor]]) -> Batch:
+    try:
+        return Batch(**next(samples))
+    except OddscapeError as error:
+        # From a reading process it comes as a traceback in words, whose last line is the error.
+        said = str(error).splitlines()[-1]
+        raise OddscapeError(said.removeprefix("oddscape.errors.OddscapeError: ")) from None
+
+
+def _record(
+    folder: RunFolder, config: TrainConfig, report: StepReport, stepper: Stepper, stopping: bool
+) -> None:
     if report.step % config.log_every == 0 or report.epoch_ends:
         folder.append({"kind": "step", **asdict(report)})
     if report.epoch_ends:
         folder.append_epoch(report.epoch)
-    if report.epoch_ends or (config.checkpoint_every and report.step % config.checkpoint_every == 0):
+    due = config.checkpoint_every and report.step % config.checkpoint_every == 0
+    if due or report.epoch_ends or stopping:
         folder.save_checkpoint({"step": report.step, **stepper.state()})
+
+
+def _anywhere(here: bool, accelerator: Accelerator) -> bool:
+    """Whether something is so in any process; all processes learn it in the same step."""
+    if accelerator.num_processes == 1:
+        return here
+    return bool(accelerator.reduce(torch.tensor(float(here), device=accelerator.device)) > 0)
+
+
+def _failed_step(error: NotFiniteError, dataset: Dataset, order: Order, step: int) -> dict[str, Any]:
+    """What there is to know of a step whose loss was not finite."""
+    entries = [dataset.entries[index] for index in order.indices[step % order.steps].ravel()]
+    return {
+        "error": str(error),
+        "epoch": step // order.steps + 1,
+        "step": step + 1,
+        "terms": {name: str(mean) for name, mean in error.terms.items()},  # JSON knows no NaN
+        "pictures": [
+            {"name": entry.name, "image": str(entry.image), "truth": str(entry.truth)} for entry in entries
+        ],
+    }
+
+
+def _in_words(failed: dict[str, Any]) -> str:
+    names = ", ".join(picture["name"] for picture in failed["pictures"])
+    return f"{failed['error']} in epoch {failed['epoch']}, step {failed['step']}, pictures {names}"
+
+
+def _with_synchronised_batch_norm(net: nn.Module, device: torch.device) -> nn.Module:
+    if device.type != "cuda":
+        raise OddscapeError(
+            f"sync_batch_norm works on GPUs alone, this is a {device.type}; freeze_batch_norm works anywhere"
+        )
+    converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(net)  # type: ignore[no-untyped-call]
+    return converted
 
 
 @contextmanager
@@ -161,10 +221,6 @@ def _cpu_settings(threads: int | None) -> Iterator[None]:
 def _seed(seed: int, step: int, process: int) -> None:
     # What chance a network draws (dropout) follows from the step, so a checkpoint need not hold its state.
     torch.manual_seed(int(np.random.SeedSequence((seed, step, process)).generate_state(1, np.uint64)[0]))
-
-
-def _names(dataset: Dataset, order: Order, step: int) -> str:
-    return ", ".join(dataset.entries[index].name for index in order.indices[step % order.steps].ravel())
 
 
 def _environment(accelerator: Accelerator) -> dict[str, Any]:

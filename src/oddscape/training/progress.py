@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,7 +58,8 @@ def progress_bar(title: str, console: Console | None = None) -> Iterator[OnStep]
         TextColumn("{task.fields[speed]:.1f} pictures/s"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    shown = console.is_terminal and os.environ.get("RANK", "0") == "0"  # of several processes one tells
+    with Progress(*columns, console=console, disable=not shown) as bar:
         task = bar.add_task(title, total=None, epoch="", loss=float("nan"), speed=0.0)
 
         def show(report: StepReport) -> None:

@@ -4,12 +4,16 @@
 - ``environment.json``: versions and machine;
 - ``metrics.jsonl``: a line for every logged step and every epoch;
 - ``checkpoint.safetensors``: network, optimiser and step, replaced as a whole;
+- ``previous.safetensors``: the checkpoint before that;
+- ``failed_step.json``: the pictures of a step whose loss was not finite;
 - ``weights.safetensors``: the trained network.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +26,8 @@ from oddscape.errors import OddscapeError
 from oddscape.files import written_atomically
 from oddscape.training import state_file
 from oddscape.training.config import TrainConfig
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,16 @@ class RunFolder:
         return self.path / "checkpoint.safetensors"
 
     @property
+    def previous(self) -> Path:
+        """The checkpoint before the last."""
+        return self.path / "previous.safetensors"
+
+    @property
+    def failed_step(self) -> Path:
+        """The step at which the run could not go on, JSON."""
+        return self.path / "failed_step.json"
+
+    @property
     def weights(self) -> Path:
         """The trained network, safetensors."""
         return self.path / "weights.safetensors"
@@ -62,10 +78,14 @@ class RunFolder:
     def load_checkpoint(self, config: TrainConfig) -> dict[str, Any] | None:
         """Read the checkpoint of a run that may be taken up; None where there is none or none is wanted.
 
+        A broken checkpoint is given up for the one before it where ``config.resume_previous`` says so.
+
         Raises:
             OddscapeError: the checkpoint is not readable, or of a run that was told something else.
         """
-        if not config.resume or not self.checkpoint.exists():
+        # A run that was killed between two renames has the previous checkpoint alone.
+        found = [path for path in (self.checkpoint, self.previous) if path.exists()]
+        if not config.resume or not found:
             return None
         if changed := config.differences(TrainConfig.from_toml(self.config)):
             raise OddscapeError(
@@ -73,12 +93,22 @@ class RunFolder:
                 "give the same to go on, another folder, or resume = false (--no-resume) to begin anew"
             )
         try:
-            return state_file.from_file(self.checkpoint)
-        except (SafetensorError, LookupError, ValueError, OSError) as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise OddscapeError(
-                f"{self.checkpoint} is broken ({reason}); resume = false (--no-resume) begins anew"
-            ) from None
+            return _read(found[0])
+        except OddscapeError as error:
+            anew = "resume = false (--no-resume) begins anew"
+            if len(found) == 1:
+                raise OddscapeError(f"{error}; {anew}") from None
+            if not config.resume_previous:
+                ask = "resume_previous = true (--resume-previous) goes on from the checkpoint before it"
+                raise OddscapeError(f"{error}; {ask}, {anew}") from None
+            return self._go_back(str(error))
+
+    def _go_back(self, why: str) -> dict[str, Any]:
+        """Take the previous checkpoint in place of a broken one, which is lost for good."""
+        state = _read(self.previous)
+        self.previous.replace(self.checkpoint)
+        _LOG.warning("%s; going on from the checkpoint before it, of step %d", why, state["step"])
+        return state
 
     def begin(self, config: TrainConfig, environment: Mapping[str, Any], step: int) -> None:
         """Write what the run was told and runs on, and cut the log to the lines up to ``step``.
@@ -86,9 +116,11 @@ class RunFolder:
         Raises:
             OddscapeError: the disk refuses.
         """
+        stale = [self.failed_step, *self.path.glob(".*.partial")]  # the latter of a run that was killed
         if step == 0:
-            self.checkpoint.unlink(missing_ok=True)
-            self.weights.unlink(missing_ok=True)
+            stale += [self.checkpoint, self.previous, self.weights]
+        for path in stale:
+            path.unlink(missing_ok=True)
         kept = [line for line in self.log() if line["step"] <= step]
         self._write(self.metrics, "".join(f"{json.dumps(line)}\n" for line in kept).encode())
         self._write(self.environment, json.dumps(environment, indent=2).encode())
@@ -132,14 +164,44 @@ class RunFolder:
         return [json.loads(line) for line in lines[:-1]]
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
-        """Replace the checkpoint, once the new one is whole.
+        """Replace the checkpoint once the new one is whole and on the disk, and keep the one before.
 
         Raises:
-            OddscapeError: the disk refuses; the previous checkpoint is untouched.
+            OddscapeError: the disk refuses; the checkpoint is untouched.
         """
-        self._write(self.checkpoint, state_file.to_bytes(state))
+        with written_atomically(self.checkpoint) as partial:
+            partial.write_bytes(state_file.to_bytes(state))
+            _onto_disk(partial)
+            if self.checkpoint.exists():
+                self.checkpoint.replace(self.previous)
+        _onto_disk(self.path)
+
+    def save_failed_step(self, step: Mapping[str, Any]) -> None:
+        """Write down the step at which the run could not go on.
+
+        Raises:
+            OddscapeError: the disk refuses.
+        """
+        self._write(self.failed_step, json.dumps(step, indent=2).encode())
 
     @staticmethod
     def _write(path: Path, content: bytes) -> None:
         with written_atomically(path) as partial:
             partial.write_bytes(content)
+
+
+def _read(checkpoint: Path) -> dict[str, Any]:
+    try:
+        return state_file.from_file(checkpoint)
+    except (SafetensorError, LookupError, ValueError, OSError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise OddscapeError(f"{checkpoint} is broken ({reason})") from None
+
+
+def _onto_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, would outlast a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

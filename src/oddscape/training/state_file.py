@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -23,7 +25,8 @@ def from_file(path: Path) -> dict[str, Any]:
     """Read what ``to_bytes`` encoded.
 
     Raises:
-        SafetensorError, KeyError, ValueError, OSError: the file is broken or holds something else.
+        SafetensorError, KeyError, ValueError, OSError: the file is broken or holds something else; a single
+            wrong bit of a tensor is noticed.
     """
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
@@ -35,7 +38,7 @@ def from_file(path: Path) -> dict[str, Any]:
 def _outline(value: Any, path: str, tensors: dict[str, Tensor]) -> dict[str, Any]:
     if isinstance(value, Tensor):
         tensors[path] = value.detach().contiguous().cpu()
-        return {"tensor": path}
+        return {"tensor": path, "crc32": _checksum(tensors[path])}
     if isinstance(value, Mapping):  # as pairs, for keys may be numbers
         return {"items": [[key, _outline(item, f"{path}/{key}", tensors)] for key, item in value.items()]}
     if isinstance(value, list | tuple):
@@ -45,9 +48,16 @@ def _outline(value: Any, path: str, tensors: dict[str, Tensor]) -> dict[str, Any
 
 def _filled(outline: dict[str, Any], tensors: Mapping[str, Tensor]) -> Any:
     if "tensor" in outline:
-        return tensors[outline["tensor"]]
+        tensor = tensors[outline["tensor"]]
+        if _checksum(tensor) != outline["crc32"]:
+            raise ValueError(f"{outline['tensor']} is not what was written")
+        return tensor
     if "items" in outline:
         return {key: _filled(item, tensors) for key, item in outline["items"]}
     if "list" in outline:
         return [_filled(item, tensors) for item in outline["list"]]
     return outline["value"]
+
+
+def _checksum(tensor: Tensor) -> int:
+    return zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data)

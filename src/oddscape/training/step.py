@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,15 @@ from oddscape.outputs import DenseOutput
 from oddscape.training.losses import Batch, Loss, counts_of, loss_value, sums_of
 
 _PRECISIONS = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class NotFiniteError(OddscapeError):
+    """A step's loss or gradient is infinite or no number; ``terms`` tells the mean of each of its terms."""
+
+    def __init__(self, what: str, terms: Mapping[str, float]) -> None:
+        shown = ", ".join(f"{name} {mean:.4g}" for name, mean in terms.items())
+        super().__init__(f"{what} ({shown})")
+        self.terms = terms
 
 
 @dataclass(frozen=True)
@@ -60,9 +69,10 @@ class Stepper:
         """Update the network once; learning rates are multiplied by ``factor``.
 
         Raises:
-            OddscapeError: the loss is not finite; the network is then left as it was.
+            NotFiniteError: the loss or its gradient is not finite; the network is then left as it was.
         """
         loss = self.accumulate(parts)
+        self._require_finite_gradient(loss)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * factor
         self.scaler.step(self.optimizer)
@@ -74,7 +84,7 @@ class Stepper:
         """Add a step's gradients up.
 
         Raises:
-            OddscapeError: the loss is not finite.
+            NotFiniteError: the loss is not finite.
         """
         processes = self.accelerator.num_processes
         # How many pixels count is known before the first forward pass, so each part can be divided by the
@@ -89,6 +99,12 @@ class Stepper:
             sums += part_sums.detach()
         return self._step_loss(self.accelerator.reduce(sums), counts)
 
+    def _require_finite_gradient(self, loss: StepLoss) -> None:
+        # Weights that took such a gradient would be in the next checkpoint. A scaler leaves such a step out.
+        gradients = [weight.grad for weight in self.net.parameters() if weight.grad is not None]
+        if not self.scaler.is_enabled() and not nn.utils.get_total_norm(gradients).isfinite():
+            raise NotFiniteError(f"the gradient is not finite, the loss {loss.value:.4g}", loss.terms)
+
     def _sums(self, part: Batch) -> Tensor:
         with torch.autocast(self.accelerator.device.type, self.dtype, self.mixed):
             out = self.parallel(part.image)
@@ -99,8 +115,7 @@ class Stepper:
         means = (sums / counts.clamp(min=1)).tolist()
         terms = {term.name: mean for term, mean in zip(self.terms, means, strict=True)}
         if not torch.isfinite(sums).all():
-            shown = ", ".join(f"{name} {mean:.4g}" for name, mean in terms.items())
-            raise OddscapeError(f"the loss is {value} ({shown})")
+            raise NotFiniteError(f"the loss is {value}", terms)
         return StepLoss(value, terms)
 
     def state(self) -> dict[str, Any]:
