@@ -25,6 +25,7 @@ app = App(
 _COMMANDS = {
     "demo": "The whole story on the synthetic town: train, evaluate, report.",
     "train": "Train a network, or fine-tune one; by a recipe, a TOML file, options or all of them.",
+    "study": "Train methods × seeds by a TOML file, under one protocol: one table, one report.",
     "recipes": "List the training recipes, or tell all about one.",
     "fit": "Fit scores that learn from known data, for evaluate and predict.",
     "fit-react": "Find the threshold at which ReAct clips a layer, for --react.",
