@@ -12,7 +12,7 @@ demo: $(VENV)/installed
 	$(BIN)/oddscape demo --out demo
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -105,6 +105,7 @@ def test_full_size_maps_are_float32_under_autocast():
 def test_an_output_survives_accelerate():
     net, image = Network(), torch.rand(1, 3, 16, 20)
     wanted = net(image)
+    AcceleratorState._reset_state(reset_partial_state=True)  # that other tests leave
     accelerator = Accelerator(cpu=True, mixed_precision="bf16")
     try:
         out = accelerator.prepare(net)(image)

@@ -158,5 +158,5 @@ def test_a_network_that_computes_nan_is_one_line_and_no_file(tmp_path, capsys):
                 *("--scores-to", str(tmp_path / "scores")),
             ]
         )
-    assert "p: 1,536 of 1,536 scores are NaN" in capsys.readouterr().err
+    assert "p.png: the score 'energy' of this network is not a number (NaN)" in capsys.readouterr().err
     assert not (tmp_path / "scores").exists()
