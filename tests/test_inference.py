@@ -111,3 +111,15 @@ def test_half_precision_maps_are_computed_in_float32():
 def test_equal_logits_give_the_first_class():
     out = DenseOutput(NativeMaps(torch.zeros(1, 5, 4, 4)), (8, 8))
     assert postprocess(out, {}).classes.max() == 0
+
+
+def test_evidence_of_a_whole_score_comes_from_the_bands(monkeypatch):
+    out = DenseOutput(NativeMaps(torch.randn(1, 5, 6, 40), features=torch.randn(1, 3, 6, 40)), (24, 160))
+    score = Score("x", lambda out: out.log_evidence, "", "", per_pixel=False, reads_evidence=True)
+    wanted, widths, upsampled = score(out), [], DenseOutput.full_size
+    monkeypatch.setattr(
+        DenseOutput, "full_size", lambda self, maps: widths.append(self.size[1]) or upsampled(self, maps)
+    )
+    given = postprocess(out, {"x": score}).scores["x"]
+    torch.testing.assert_close(given, wanted, rtol=1e-5, atol=1e-5)
+    assert max(widths) <= 32

@@ -81,6 +81,8 @@ def postprocess(
     device, shape = out.native.logits.device, (len(out.native.logits), *out.size)
     classes = torch.empty(shape, dtype=torch.uint8, device=device)
     maps = {name: torch.empty(shape, device=device) for name, score in scores.items() if score.per_pixel}
+    wanted = any(score.reads_evidence for score in scores.values())
+    evidence = torch.empty(shape, device=device) if wanted else None
     upsampler = _BandUpsampler(out, {need for name in maps for need in scores[name].needs})
     for picture in range(shape[0]):
         for left in range(0, out.size[1], band_columns):
@@ -88,12 +90,15 @@ def postprocess(
             band = upsampler.band(picture, columns)
             for name, full in maps.items():
                 full[picture, :, columns] = scores[name].function(band)[0]
+            if evidence is not None:
+                evidence[picture, :, columns] = band.log_evidence[0]
             # Last, for it takes the band's own memory to work in.
             classes[picture, :, columns] = _classes(band)[0]
             del band  # so that the next one takes its place in memory and cache
+    whole = out if evidence is None else out.with_evidence(evidence)
     for name, score in scores.items():
         if not score.per_pixel:
-            maps[name] = score.before_steps(out)
+            maps[name] = score.before_steps(whole)
     return Postprocessed(classes, {n: score.after_steps(maps[n], classes) for n, score in scores.items()})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -127,6 +127,12 @@ class DenseOutput:
         peak = self.max_logit.detach()
         below_peak = self.logits - peak.unsqueeze(1)
         return below_peak.mul_(_LOG2_E).exp2_().sum(1).log_().add_(peak)
+
+    def with_evidence(self, log_evidence: Tensor) -> DenseOutput:
+        """The same output with its ``log_evidence``, float32 [N, H, W], computed elsewhere."""
+        told = replace(self)
+        told.__dict__["log_evidence"] = log_evidence
+        return told
 
     def full_size(self, maps: Tensor) -> Tensor:
         """Bring any map [N, C, h, w] of this output to picture size, float32 [N, C, H, W]."""

@@ -31,6 +31,8 @@ class Score:
         saw_outliers: whether the network that it reads was trained with outlier data.
         per_pixel: whether ``function`` gives a pixel its score from the full-size maps at that pixel alone,
             so that it may be computed band by band.
+        reads_evidence: of one that is not, whether it reads the output's ``log_evidence``, which the bands
+            then compute for it.
         kind: what it takes.
         works: when it works, a sentence.
         fails: when it fails, a sentence.
@@ -45,6 +47,7 @@ class Score:
     needs: tuple[str, ...] = ()
     saw_outliers: bool = False
     per_pixel: bool = True
+    reads_evidence: bool = False
     kind: Kind = "outputs alone"
     works: str = ""
     fails: str = ""

@@ -55,6 +55,7 @@ class FittedMethod:
         fails: when it fails, a sentence.
         needs: names of the native maps that it reads beside the logits.
         per_pixel: as for :class:`~oddscape.scores.Score`.
+        reads_evidence: likewise.
         parameters: numbers that change it, keywords of ``function``.
     """
 
@@ -67,6 +68,7 @@ class FittedMethod:
     fails: str
     needs: tuple[str, ...] = ()
     per_pixel: bool = False
+    reads_evidence: bool = False
     parameters: tuple[Parameter, ...] = ()
 
     def score(self, fitted: Fitted | None = None) -> Score:
@@ -78,6 +80,7 @@ class FittedMethod:
             self.paper,
             needs=self.needs,
             per_pixel=self.per_pixel,
+            reads_evidence=self.reads_evidence,
             kind="learns from known data",
             works=self.works,
             fails=self.fails,

@@ -151,6 +151,7 @@ METHOD = FittedMethod(
     "Many channels, of which known data fill few dimensions: says what logits cannot.",
     "Few channels, which known data fill; then it ranks nearly as energy does.",
     needs=("features",),
+    reads_evidence=True,
     parameters=(
         Parameter("dimensions", "of the principal subspace; about half the channels by default", whole=True),
         Parameter("size", "the most features that are kept; 4096 by default", whole=True),
