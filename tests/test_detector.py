@@ -129,7 +129,5 @@ def test_a_network_of_nan_says_so(tiny_network, image, tmp_path):
     torch.nn.init.constant_(net.classifier.bias, torch.nan)
     file = tmp_path / "street.png"
     Image.fromarray(image).save(file)
-    with pytest.raises(
-        OddscapeError, match=r"street\.png: the score 'energy' of this network is not"
-    ):
+    with pytest.raises(OddscapeError, match=r"street\.png: the score 'energy' of this network is not"):
         Detector(net).predict(file)

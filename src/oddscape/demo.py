@@ -92,10 +92,10 @@ def run_demo(out: Path, plan: DemoPlan, stage: Stage, *, seed: int = 0, town_see
         with stage(f"training {config.method}") as advance:
             net = train(config, partial(_training_advances, advance))
         with stage(f"evaluating {config.method}") as advance:
-            found = _evaluated(net, config, advance)
+            found = _evaluated(net, config, out / "town", advance)
         found.save(out / f"{config.method}.json")
         results.append(found)
-        illustrations += illustrate(net, found, config.data, _SHOWN[config.method], count=2)
+        illustrations += illustrate(net, found, out / "town", _SHOWN[config.method], count=2)
     with stage("writing the report"):
         page = write_report(out / "report", results, illustrations)
     return DemoResult(results, page, time.perf_counter() - started)
@@ -162,11 +162,11 @@ def _make_pictures(out: Path, plan: DemoPlan, stage: Stage, seed: int) -> None:
         )
 
 
-def _evaluated(net: nn.Module, config: TrainConfig, advance: Advance) -> Results:
+def _evaluated(net: nn.Module, config: TrainConfig, town: Path, advance: Advance) -> Results:
     return evaluate(
         net,
         PROTOCOLS["town"],
-        config.data,
+        town,
         _SCORES[config.method],
         model=config.method,
         weights=f"{config.method}/weights.safetensors",

@@ -65,7 +65,7 @@ def test_overrides_take_the_place_of_the_file(tmp_path):
         ("crop = [160, 256]", r'crop must be width x height, as in "320x180", not \[160, 256\]'),
         ('negatives_crop = "160"', "'160' is no size: expected width x height"),
         ("pad_colour = [1, 2]", r"pad_colour must be tuple.*, not \[1, 2\]"),
-        ("epochs = 3", "missing 4 required"),
+        ("epochs = 3", "missing 2 required"),
         (
             'method = "x"\ndataset = "town"\ndata = "d"\nout = "o"',
             "unknown method 'x'; known: closed-set, dense",
@@ -150,3 +150,43 @@ def test_every_field_is_documented():
 def test_a_configuration_needs_no_torch():
     code = "import sys, oddscape.training.config; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_inliers_settle_what_is_not_said_and_take_it_back_with_them(tmp_path):
+    own = replace(CONFIG, dataset=None, data=None, inliers=(Path("a"), Path("b*")), frozen=("encoder", "x.0"))
+    assert (own.freezes_batch_norm, own.holds_back_every) == (True, 10)
+    assert not replace(own, frozen=(), train_only="head").freezes_batch_norm
+    assert not replace(own, sync_batch_norm=True).freezes_batch_norm
+    assert replace(own, hold_back_every=0).holds_back_every == 0
+    assert (CONFIG.freezes_batch_norm, CONFIG.holds_back_every) == (False, 0)
+    (tmp_path / "own.toml").write_text(own.to_toml())
+    assert TrainConfig.from_toml(tmp_path / "own.toml") == own
+
+
+def test_a_run_of_before_there_were_inliers_is_taken_up():
+    assert CONFIG.differences(replace(CONFIG, freeze_batch_norm=False, hold_back_every=0)) == ()
+    assert CONFIG.differences(replace(CONFIG, freeze_batch_norm=True)) == ("freeze_batch_norm",)
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"inliers": (Path("a"),)}, "choose either them or a dataset"),
+        ({"data": None}, "training needs dataset and data, its folder, or inliers"),
+        ({"label_confidence": 0.5}, "label_confidence is for inliers, which the network labels itself"),
+        ({"label_confidence": -0.5}, "label_confidence must not be negative"),
+        ({"hold_back_every": 1}, "hold_back_every must be 2 or more, or 0, not 1"),
+        ({"hold_back_every": -4}, "hold_back_every must be 2 or more, or 0, not -4"),
+        ({"train_only": "tail"}, "unknown train_only 'tail'; known: head"),
+        ({"train_only": "head", "frozen": ("encoder",)}, "train_only = 'head' leaves nothing for frozen"),
+        ({"train_only": "head", "backbone_factor": 0.1}, "train_only = 'head' leaves nothing for frozen"),
+    ],
+)
+def test_what_does_not_go_together_is_said(told, message):
+    with pytest.raises(OddscapeError, match=message):
+        replace(CONFIG, **told)
+
+
+def test_a_confidence_of_one_is_none():
+    with pytest.raises(OddscapeError, match=r"label_confidence must be below 1, not 1\.0"):
+        replace(CONFIG, dataset=None, data=None, inliers=(Path("a"),), label_confidence=1.0)

@@ -19,16 +19,19 @@ from oddscape.training.methods import LOSSES
 
 _ON_THE_COMMAND_LINE = {
     **dict.fromkeys(SIZES, SizeOption),
+    "inliers": Annotated[tuple[Path, ...], Parameter(consume_multiple=True)],
+    "frozen": Annotated[tuple[str, ...], Parameter(consume_multiple=True)],
     **dict.fromkeys(("loss_options", "dataset_options", "model_options", "negatives_options"), TableOption),
 }
-"""Fields that people write in another form than code: width x height, and ``--…-options.NAME VALUE``."""
+"""Fields that people write in another form than code: width x height, lists, ``--…-options.NAME VALUE``."""
 
 _NEEDED = {
     "dataset": "name of the training data",
     "data": "folder of the training data",
     "out": "the run folder",
 }
-"""What has no default, with what is wanted."""
+"""What every run has to be told, but for what ``inliers`` make needless."""
+_NEEDED_WITH_INLIERS = {"out": _NEEDED["out"]}
 
 
 def _options() -> type:
@@ -81,14 +84,19 @@ def train(
         TOML file with any of the options below; the command line goes before it.
     """
     from oddscape.processes import is_main_process
+    from oddscape.training.closed_set_cost import ClosedSetCost
     from oddscape.training.loop import train as run
     from oddscape.training.progress import progress_bar
+    from oddscape.training.run_folder import RunFolder
 
     settings = TrainConfig(**_values(method, recipe, config, _said(options)))
     with progress_bar(f"training {settings.method}", Console(stderr=True)) as on_step:
         run(settings, on_step)
     if is_main_process():
-        Console().print(f"weights: {settings.out}/weights.safetensors", soft_wrap=True)
+        console, folder = Console(), RunFolder(settings.out)
+        if cost := folder.load_closed_set_cost():
+            console.print(str(ClosedSetCost(**cost)), soft_wrap=True, highlight=False)
+        console.print(f"weights: {folder.weights}", soft_wrap=True)
 
 
 def _said(options: Any) -> dict[str, Any]:
@@ -112,7 +120,8 @@ def _values(
         )
     values = overlaid(overlaid(from_recipe, from_file), {**said, "method": method})
     what = f"train {method}" if chosen is None else f"recipe {recipe!r}"
-    require(what, _NEEDED if chosen is None else {**_NEEDED, **chosen.paths}, values)
+    needed = _NEEDED_WITH_INLIERS if values.get("inliers") else _NEEDED
+    require(what, needed if chosen is None else {**needed, **chosen.paths}, values)
     return values
 
 

@@ -58,6 +58,7 @@ class TrainingPictures(data.Dataset[dict[str, Tensor]]):
     Args:
         dataset: scenes with class labels.
         crop: (h, w) to cut from a random place; smaller pictures are padded. None: whole pictures.
+        size: (H, W) that a picture is brought to first. None: its own.
         scale: range of the random coefficient that a picture is resized by before. None: as it is.
         flip: mirror left and right half of the time.
         pad_colour: RGB of the padding.
@@ -75,6 +76,7 @@ class TrainingPictures(data.Dataset[dict[str, Tensor]]):
         dataset: Dataset,
         crop: tuple[int, int] | None,
         *,
+        size: tuple[int, int] | None = None,
         scale: tuple[float, float] | None = (0.5, 2.0),
         flip: bool = True,
         pad_colour: Colour = (84, 88, 95),
@@ -89,7 +91,7 @@ class TrainingPictures(data.Dataset[dict[str, Tensor]]):
             raise OddscapeError(
                 f"negatives of {size_text(negatives.crop)} do not fit into crops of {size_text(crop)}"
             )
-        self.crop, self.scale, self.flip, self.pad_colour = crop, scale, flip, pad_colour
+        self.crop, self.size, self.scale, self.flip, self.pad_colour = crop, size, scale, flip, pad_colour
         self.class_uniform, self.seed = class_uniform, seed
         self.scenes = SceneCache(dataset, cache_bytes // 2 if negatives else cache_bytes)
         self.negatives = negatives and replace(
@@ -117,7 +119,8 @@ class TrainingPictures(data.Dataset[dict[str, Tensor]]):
         return _tensors(paste(scene, patch, rng, self.negatives.rectangle_probability))
 
     def _cut(self, scene: Scene, rng: np.random.Generator, target: int | None) -> Scene:
-        size = random_size(scene.size, rng, self.scale) if self.scale else scene.size
+        own = self.size or scene.size
+        size = random_size(own, rng, self.scale) if self.scale else own
         view = random_view(size, rng, self.crop, flip=self.flip)
         if target is not None and scene.labels is not None:
             view = centred_on(target, view, scene.labels, rng)

@@ -14,7 +14,7 @@ from oddscape.models.deeplab import DeepLabWRN38
 from oddscape.models.dicnet import DiCNet
 from oddscape.models.erfnet import ERFNet
 from oddscape.models.ladder_densenet import LadderDenseNet
-from oddscape.models.origins import ORIGINS, network_of
+from oddscape.models.origins import ORIGINS, made_with_head, network_of
 from oddscape.models.probing import probe
 from oddscape.models.pspnet import PSPNet, dicnet
 from oddscape.models.small_ladder import STUDENT_WIDTHS, LadderFeatures, SmallLadder
@@ -61,8 +61,9 @@ def create_model(name: str, num_classes: int | None = None, **options: Any) -> n
             ``"FILE.py:FUNCTION"``, a function of one's own that makes a network.
         num_classes: number of known classes, K. None: a network of transformers, or of one's own file, that
             knows it.
-        **options: what the network's constructor takes beside, such as ``void=True``; with other libraries'
-            networks and one's own, also ``outlier_head=True``.
+        **options: what the network's constructor takes beside, such as ``void=True``; and
+            ``outlier_head=True``, which attaches DenseHybrid's outlier head to a network without one: to its
+            features, or to the layer that ``outlier_head_on`` names.
 
     Returns:
         A module that maps pictures float [N, 3, H, W] in [0, 1] to a ``DenseOutput``. Its weights are random,
@@ -83,7 +84,4 @@ def create_model(name: str, num_classes: int | None = None, **options: Any) -> n
         )
     if num_classes is None:
         raise OddscapeError(f"model {name!r} needs num_classes, the number of known classes")
-    try:
-        return MODELS[name](num_classes, **options)
-    except TypeError as error:
-        raise OddscapeError(f"model {name!r} does not take these options: {error}") from None
+    return made_with_head(name, MODELS[name], num_classes, **options)

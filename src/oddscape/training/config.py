@@ -27,14 +27,17 @@ TRAINING_SPLITS = {
 
 MAY_CHANGE = frozenset(
     {
-        *("data", "negatives_data", "weights", "imagenet", "out"),
+        *("data", "inliers", "negatives_data", "weights", "imagenet", "out"),
         *("workers", "cache_mb", "threads", "checkpoint_every", "log_every", "resume", "resume_previous"),
     }
 )
 """Fields that may differ when a run is taken up again: where things lie and how they are computed."""
 
-SIZES = frozenset({"crop", "negatives_crop"})
+SIZES = frozenset({"crop", "inlier_size", "negatives_crop"})
 """Fields that are (H, W) in code and width x height for people."""
+
+HOLD_BACK_EVERY = 10
+"""Of so many inliers one is not trained on, unless a run says otherwise."""
 
 _CHOICES = {
     "method": tuple(LOSSES),
@@ -50,6 +53,7 @@ _POSITIVE = (
 _NOT_NEGATIVE = (
     *("final_learning_rate", "momentum", "backbone_factor", "weight_decay", "warmup_steps", "beta"),
     *("rectangle_probability", "class_uniform", "seed", "workers", "cache_mb", "checkpoint_every"),
+    "label_confidence",
 )
 
 
@@ -68,8 +72,20 @@ class TrainConfig:
         data: folder of the training data.
         out: the run folder; made where missing.
         dataset_options: further options of the data set's reader, such as ``split`` or ``held_out``.
+        inliers: in place of a data set, folders of pictures without labels, looked through at any depth, or
+            glob patterns of such pictures. Their labels are the classes that the network gives them before it
+            is trained, which are kept in the run folder.
+        inlier_size: size that training pictures are brought to before their random resize, and that the
+            network sees them at when it labels them, in code (H, W), elsewhere width x height. None: their
+            own.
+        label_confidence: pixels that the network itself labels with a posterior below this, in [0, 1), are
+            void.
+        hold_back_every: of so many training pictures one is not trained on and tells afterwards what the
+            classes have suffered; 0: none. None: 10 with ``inliers``, else 0.
         model: name of the network in ``odd.MODELS``, or of another origin, as ``odd.create_model`` takes it.
-            None: the method's small network.
+            None: the method's small network. One without the outlier head that the method needs is given it.
+        num_classes: number of known classes, K. None: that of the data set; with ``inliers`` that which
+            ``weights`` name, or which the network brings.
         model_options: further options of the network, such as ``void``.
         weights: weights to start from; of a DiCNet the teacher's, of a network with outlier head or void
             class also those of one without. None: random weights, which a DiCNet does not take.
@@ -98,7 +114,11 @@ class TrainConfig:
         head_learning_rate: learning rate of the outlier head, or of a small ladder's void class, in place of
             ``learning_rate``. None: the same.
         weight_decay: of all parameters.
-        freeze_batch_norm: batch norms keep their running statistics and normalise with them.
+        train_only: ``"head"``: the outlier head, or a small ladder's void class, alone. None: all.
+        frozen: dotted names of layers that keep their weights and stay in evaluation mode, such as
+            ``"encoder.initial_block"``.
+        freeze_batch_norm: batch norms keep their running statistics and normalise with them. None: with
+            ``inliers``, unless ``train_only`` freezes all but those of the head.
         sync_batch_norm: batch norms normalise with the statistics of all processes' pictures, on GPUs alone;
             else each process with those of its own.
         beta: β of DenseHybrid's loss.
@@ -126,12 +146,17 @@ class TrainConfig:
     """
 
     method: str
-    dataset: str
-    data: Path
+    dataset: str | None = None
+    data: Path | None = None
     out: Path
     loss_options: Mapping[str, Any] = field(default_factory=dict)
     dataset_options: Mapping[str, Any] = field(default_factory=dict)
+    inliers: tuple[Path, ...] = ()
+    inlier_size: Size | None = None
+    label_confidence: float = 0.0
+    hold_back_every: int | None = None
     model: str | None = None
+    num_classes: int | None = None
     model_options: Mapping[str, Any] = field(default_factory=dict)
     weights: Path | None = None
     imagenet: Path | None = None
@@ -156,7 +181,9 @@ class TrainConfig:
     backbone_factor: float = 1.0
     head_learning_rate: float | None = None
     weight_decay: float = 0.0
-    freeze_batch_norm: bool = False
+    train_only: str | None = None
+    frozen: tuple[str, ...] = ()
+    freeze_batch_norm: bool | None = None
     sync_batch_norm: bool = False
     beta: float = 0.03
     margin: float | None = None
@@ -186,15 +213,37 @@ class TrainConfig:
         for name in _NOT_NEGATIVE:
             if not getattr(self, name) >= 0:
                 raise OddscapeError(f"{name} must not be negative, not {getattr(self, name)}")
+        self._check_data()
         self._check_negatives()
+        self._check_what_trains()
         if self.class_uniform and not self.crop:
             raise OddscapeError("class_uniform centres crops on classes, but no crop is given")
-        if self.freeze_batch_norm and self.sync_batch_norm:
-            raise OddscapeError("freeze_batch_norm and sync_batch_norm are both given: choose one")
         if self.imagenet and self.weights and not LOSSES[self.method].distils:
             raise OddscapeError("weights and imagenet are both given, but weights fill the trunk, too")
         if self.batch_size % self.accumulate:
             raise OddscapeError(f"batch_size {self.batch_size} does not divide into {self.accumulate} parts")
+
+    def _check_data(self) -> None:
+        if self.inliers and (self.dataset or self.data or self.dataset_options):
+            raise OddscapeError("inliers are pictures without labels; choose either them or a dataset")
+        if not self.inliers and not (self.dataset and self.data):
+            raise OddscapeError(
+                "training needs dataset and data, its folder, or inliers, folders of pictures"
+            )
+        if self.label_confidence and not self.inliers:
+            raise OddscapeError("label_confidence is for inliers, which the network labels itself")
+        if not self.label_confidence < 1:
+            raise OddscapeError(f"label_confidence must be below 1, not {self.label_confidence}")
+        if self.holds_back_every == 1 or self.holds_back_every < 0:
+            raise OddscapeError(f"hold_back_every must be 2 or more, or 0, not {self.hold_back_every}")
+
+    def _check_what_trains(self) -> None:
+        if self.train_only not in (None, "head"):
+            raise OddscapeError(f"unknown train_only {self.train_only!r}; known: head")
+        if self.train_only and (self.frozen or self.backbone_factor != 1):
+            raise OddscapeError("train_only = 'head' leaves nothing for frozen or backbone_factor to slow")
+        if self.freeze_batch_norm and self.sync_batch_norm:
+            raise OddscapeError("freeze_batch_norm and sync_batch_norm are both given: choose one")
 
     def _check_negatives(self) -> None:
         pastes = LOSSES[self.method].takes_negatives
@@ -209,6 +258,20 @@ class TrainConfig:
     def model_name(self) -> str:
         """Name of the network, as ``odd.create_model`` takes it."""
         return self.model or LOSSES[self.method].model
+
+    @property
+    def freezes_batch_norm(self) -> bool:
+        """``freeze_batch_norm``, or what it is where it is None."""
+        if self.freeze_batch_norm is None:
+            return bool(self.inliers) and self.train_only is None and not self.sync_batch_norm
+        return self.freeze_batch_norm
+
+    @property
+    def holds_back_every(self) -> int:
+        """``hold_back_every``, or what it is where it is None."""
+        if self.hold_back_every is None:
+            return HOLD_BACK_EVERY if self.inliers else 0
+        return self.hold_back_every
 
     @property
     def training_options(self) -> dict[str, Any]:
@@ -243,7 +306,15 @@ class TrainConfig:
     def differences(self, other: TrainConfig) -> tuple[str, ...]:
         """Names of the fields in which two configurations ask for another training."""
         names = (f.name for f in fields(self) if f.name not in MAY_CHANGE)
-        return tuple(name for name in names if not _same(getattr(self, name), getattr(other, name)))
+        return tuple(name for name in names if not _same(self._meant(name), other._meant(name)))
+
+    def _meant(self, name: str) -> Any:
+        """A field's value; where None follows from other fields, what follows."""
+        settled = {
+            "freeze_batch_norm": self.freezes_batch_norm,
+            "hold_back_every": self.holds_back_every,
+        }
+        return settled.get(name, getattr(self, name))
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
@@ -305,8 +376,11 @@ def _as_kind(name: str, value: Any, kind: Any) -> Any:
         if value is None:
             return None
         kind = get_args(kind)[0]
-    if get_origin(kind) is tuple and isinstance(value, (list, tuple)) and len(value) == len(get_args(kind)):
-        return tuple(_as_kind(name, part, one) for part, one in zip(value, get_args(kind), strict=True))
+    if get_origin(kind) is tuple and isinstance(value, (list, tuple)):
+        kinds = get_args(kind)
+        kinds = kinds[:1] * len(value) if kinds[-1] is ... else kinds
+        if len(kinds) == len(value):
+            return tuple(_as_kind(name, part, one) for part, one in zip(value, kinds, strict=True))
     if get_origin(kind) is Mapping and isinstance(value, Mapping):
         return dict(value)
     if kind is Path and isinstance(value, str):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -17,22 +18,27 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from oddscape.data import Dataset
+from oddscape.data.training_pictures import TrainingPictures
 from oddscape.environment import environment
 from oddscape.errors import OddscapeError
-from oddscape.models import save_checkpoint
+from oddscape.models import probe, save_checkpoint
+from oddscape.training.closed_set_cost import ClosedSetCost, closed_set_cost, confusions
 from oddscape.training.config import TrainConfig
 from oddscape.training.interruption import StopSignal, TrainingStoppedError, obey_parent_alone
 from oddscape.training.losses import Batch
+from oddscape.training.own_classes import OwnClasses
 from oddscape.training.progress import OnStep, StepReport
 from oddscape.training.run_folder import RunFolder
 from oddscape.training.setup import (
     Order,
+    divided_data,
+    freeze,
     load_start,
     loss_for,
     network,
+    network_options,
     optimizer_for,
     schedule_factor,
-    training_data,
     training_mode,
     training_pictures,
 )
@@ -70,32 +76,33 @@ def _train(config: TrainConfig, on_step: OnStep, net: nn.Module | None) -> nn.Mo
     )
     device, process, main = accelerator.device, accelerator.process_index, accelerator.is_main_process
 
-    dataset = training_data(config)
-    pictures = training_pictures(config, dataset)
+    dataset, held_back = divided_data(config)
     order = Order(
-        len(pictures), config.seed, config.batch_size, config.accumulate, process, accelerator.num_processes
-    )
-    loader = DataLoader(
-        pictures,
-        batch_sampler=order,
-        num_workers=config.workers,
-        persistent_workers=config.workers > 0,
-        pin_memory=device.type == "cuda",
-        worker_init_fn=obey_parent_alone,
+        len(dataset), config.seed, config.batch_size, config.accumulate, process, accelerator.num_processes
     )
     steps = config.epochs * order.steps
 
     folder = RunFolder(config.out)
     # Read by one process for all: it reports what is wrong once, and only its machine needs the folder.
     [checkpoint] = broadcast_object_list([folder.load_checkpoint(config) if main else None])
-    metadata = _metadata(config, dataset, own_network=net is not None)
+    own_network = net is not None
     net = network(config, dataset) if net is None else net
-    if checkpoint is None:
+    before = OwnClasses(folder.own_classes, config.inlier_size)
+    to_label = (*held_back.entries, *(dataset.entries if config.inliers else ()))
+    label = bool(to_label) and (checkpoint is None or bool(before.missing(to_label)))
+    if checkpoint is None or label:
         load_start(config, net)
     if config.sync_batch_norm:
         net = _with_synchronised_batch_norm(net, device)
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    freeze(config, net)
+    if config.inliers:
+        dataset = before.labelled(dataset, probe(net).num_classes)
     terms = loss_for(config, net, dataset)
+    if label:
+        _label(config, net, before, dataset, held_back, accelerator)
+    pictures = training_pictures(config, dataset)
+    loader = _loader(config, pictures, order, device)
     stepper = Stepper(accelerator, net, terms, optimizer_for(config, net), config.mixed_precision)
     step = 0
     if checkpoint is not None:
@@ -105,7 +112,7 @@ def _train(config: TrainConfig, on_step: OnStep, net: nn.Module | None) -> nn.Mo
     if main:
         folder.begin(config, _environment(accelerator), step)
 
-    training_mode(net, config.freeze_batch_norm)
+    training_mode(net, config.freezes_batch_norm)
     with StopSignal() as stop:
         for epoch in range(step // order.steps, config.epochs):
             order.begin(epoch, step % order.steps)
@@ -141,10 +148,58 @@ def _train(config: TrainConfig, on_step: OnStep, net: nn.Module | None) -> nn.Mo
                 if stopping:
                     done = f"stopped by SIGTERM after step {step} of {steps}"
                     raise TrainingStoppedError(f"{done}; the same command goes on from there")
+    net.eval()
+    cost = _closed_set_cost(net, before, held_back, accelerator) if len(held_back) else None
     if main:
-        save_checkpoint(net, folder.weights, metadata)
+        save_checkpoint(net, folder.weights, _metadata(config, dataset, own_network=own_network))
+        if cost is not None:
+            folder.save_closed_set_cost(asdict(cost))
     accelerator.wait_for_everyone()
-    return net.eval()
+    return net
+
+
+def _loader(
+    config: TrainConfig, pictures: TrainingPictures, order: Order, device: torch.device
+) -> DataLoader[dict[str, Tensor]]:
+    return DataLoader(
+        pictures,
+        batch_sampler=order,
+        num_workers=config.workers,
+        persistent_workers=config.workers > 0,
+        pin_memory=device.type == "cuda",
+        worker_init_fn=obey_parent_alone,
+    )
+
+
+def _label(
+    config: TrainConfig,
+    net: nn.Module,
+    before: OwnClasses,
+    dataset: Dataset,
+    held_back: Dataset,
+    accelerator: Accelerator,
+) -> None:
+    """Write down the network's own classes where they are needed, each process of a machine its share."""
+    if accelerator.is_local_main_process:
+        told = {"label_confidence": config.label_confidence, "hold_back_every": config.holds_back_every}
+        before.begin(net, **told)
+    accelerator.wait_for_everyone()
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
+    mine = slice(accelerator.local_process_index, None, beside)
+    before.label(net, before.missing(held_back.entries[mine]))
+    if config.inliers:
+        before.label(net, before.missing(dataset.entries[mine]), config.label_confidence)
+    accelerator.wait_for_everyone()
+
+
+def _closed_set_cost(
+    net: nn.Module, before: OwnClasses, held_back: Dataset, accelerator: Accelerator
+) -> ClosedSetCost:
+    """What training did to the classes, each process looking at its share of the pictures."""
+    entries = held_back.entries[accelerator.process_index :: accelerator.num_processes]
+    mine = confusions(net, replace(held_back, entries=entries), before, probe(net).num_classes)
+    total = accelerator.reduce(torch.from_numpy(mine).to(accelerator.device))
+    return closed_set_cost(total.cpu().numpy(), len(held_back))
 
 
 def _next_batch(samples: Iterator[dict[str, Tensor]]) -> Batch:
@@ -241,6 +296,6 @@ def _metadata(config: TrainConfig, dataset: Dataset, *, own_network: bool) -> di
         "method": config.method,
         "model": config.model_name,
         "num_classes": str(dataset.label_space.num_classes),
-        "model_options": json.dumps(dict(config.model_options)),
+        "model_options": json.dumps(network_options(config)),
         "classes": json.dumps(dataset.label_space.classes),
     }

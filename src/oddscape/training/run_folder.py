@@ -6,6 +6,8 @@
 - ``checkpoint.safetensors``: network, optimiser and step, replaced as a whole;
 - ``previous.safetensors``: the checkpoint before that;
 - ``failed_step.json``: the pictures of a step whose loss was not finite;
+- ``own_classes``: label files with the classes that the network gave before it was trained;
+- ``closed_set_cost.json``: what training did to the classes of pictures that were held back;
 - ``weights.safetensors``: the trained network.
 """
 
@@ -71,6 +73,16 @@ class RunFolder:
         return self.path / "failed_step.json"
 
     @property
+    def own_classes(self) -> Path:
+        """Folder of the classes that the network gave before it was trained."""
+        return self.path / "own_classes"
+
+    @property
+    def closed_set_cost(self) -> Path:
+        """What training did to the classes of pictures that were held back, JSON."""
+        return self.path / "closed_set_cost.json"
+
+    @property
     def weights(self) -> Path:
         """The trained network, safetensors."""
         return self.path / "weights.safetensors"
@@ -118,7 +130,7 @@ class RunFolder:
         """
         stale = [self.failed_step, *self.path.glob(".*.partial")]  # the latter of a run that was killed
         if step == 0:
-            stale += [self.checkpoint, self.previous, self.weights]
+            stale += [self.checkpoint, self.previous, self.closed_set_cost, self.weights]
         for path in stale:
             path.unlink(missing_ok=True)
         kept = [line for line in self.log() if line["step"] <= step]
@@ -183,6 +195,21 @@ class RunFolder:
             OddscapeError: the disk refuses.
         """
         self._write(self.failed_step, json.dumps(step, indent=2).encode())
+
+    def load_closed_set_cost(self) -> dict[str, Any] | None:
+        """What training did to the classes; None of a run that held no picture back."""
+        if not self.closed_set_cost.exists():
+            return None
+        cost: dict[str, Any] = json.loads(self.closed_set_cost.read_text())
+        return cost
+
+    def save_closed_set_cost(self, cost: Mapping[str, Any]) -> None:
+        """Write down what training did to the classes.
+
+        Raises:
+            OddscapeError: the disk refuses.
+        """
+        self._write(self.closed_set_cost, json.dumps(cost, indent=2).encode())
 
     @staticmethod
     def _write(path: Path, content: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,15 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from oddscape.data import Dataset
 from oddscape.data import open as open_dataset
 from oddscape.data.class_uniform import class_uniform
+from oddscape.data.plain_pictures import plain_pictures
 from oddscape.data.training_pictures import Negatives, TrainingPictures
 from oddscape.errors import OddscapeError
 from oddscape.models import DiCNet, create_model, probe
-from oddscape.models.checkpoints import load_checkpoint, read_weights
+from oddscape.models.checkpoints import checkpoint_metadata, load_checkpoint, read_weights
 from oddscape.models.imagenet import load_imagenet
+from oddscape.models.layers import layer_named
 from oddscape.models.outlier_head import NetworkWithOutlierHead
+from oddscape.models.own_file import is_own_file
 from oddscape.outputs import DenseOutput
 from oddscape.training.config import TrainConfig
 from oddscape.training.losses import Loss
@@ -31,20 +34,43 @@ from oddscape.training.methods import LOSSES
 _BACKBONES = frozenset({"encoder", "backbone"})
 _HEADS = ("outlier_head.", "logits_ood.", "void_classifier.")
 """What closed-set weights lack, and training begins anew."""
+_WRAPPERS = ("", "net.", "net.net.")
+"""What names of layers begin with in a network that ``wrap`` or ``with_outlier_head`` is around."""
 
 
 def training_data(config: TrainConfig) -> Dataset:
-    """Open the pictures to train on.
+    """Open the pictures to train on; inliers have no labels yet.
 
     Raises:
         OddscapeError: data that is not there, or fewer pictures than a step takes.
     """
-    dataset = open_dataset(config.dataset, config.data, **config.training_options)
-    if len(dataset) < config.batch_size:
-        raise OddscapeError(
-            f"{config.data}: {len(dataset)} pictures to train on, fewer than batch_size {config.batch_size}"
+    return divided_data(config)[0]
+
+
+def divided_data(config: TrainConfig) -> tuple[Dataset, Dataset]:
+    """Open the pictures to train on, and those held back to tell what the classes suffer; there may be none.
+
+    Raises:
+        OddscapeError: data that is not there, or fewer pictures than a step takes.
+    """
+    if config.dataset is None or config.data is None:
+        dataset, where = plain_pictures(config.inliers), ", ".join(map(str, config.inliers))
+    else:
+        dataset, where = (
+            open_dataset(config.dataset, config.data, **config.training_options),
+            str(config.data),
         )
-    return dataset
+    every = config.holds_back_every or len(dataset) + 1
+    numbers = range(1, len(dataset) + 1)
+    kept, held_back = (
+        replace(dataset, entries=tuple(dataset.entries[n - 1] for n in numbers if (n % every == 0) is held))
+        for held in (False, True)
+    )
+    if len(kept) < config.batch_size:
+        raise OddscapeError(
+            f"{where}: {len(kept)} pictures to train on, fewer than batch_size {config.batch_size}"
+        )
+    return kept, held_back
 
 
 def training_pictures(config: TrainConfig, dataset: Dataset) -> TrainingPictures:
@@ -56,6 +82,7 @@ def training_pictures(config: TrainConfig, dataset: Dataset) -> TrainingPictures
     return TrainingPictures(
         dataset,
         config.crop,
+        size=config.inlier_size,
         scale=config.scale,
         flip=config.flip,
         pad_colour=config.pad_colour,
@@ -148,14 +175,32 @@ def network(config: TrainConfig, dataset: Dataset) -> nn.Module:
     """Make the network with random weights that follow from the seed.
 
     Raises:
-        OddscapeError: an unknown network or option; a student for which no teacher's weights are named.
+        OddscapeError: an unknown network or option; a student for which no teacher's weights are named; no
+            weights for a network that is to label its pictures itself.
     """
+    brings_weights = config.model_name.startswith("transformers:") or is_own_file(config.model_name)
+    if config.inliers and config.weights is None and not brings_weights:
+        raise OddscapeError("inliers are labelled by the network itself, which needs weights for that")
     if LOSSES[config.method].distils and config.weights is None:
         raise OddscapeError(
             f"{config.method} needs weights, the teacher's: a segmentation network's after training"
         )
     torch.manual_seed(config.seed)
-    return create_model(config.model_name, num_classes(dataset), **config.model_options)
+    return create_model(config.model_name, _known_classes(config, dataset), **network_options(config))
+
+
+def _known_classes(config: TrainConfig, dataset: Dataset) -> int | None:
+    """Number of known classes as far as it is said; None leaves it to the network."""
+    if config.num_classes is not None or not config.inliers:
+        return config.num_classes or num_classes(dataset)
+    said = {} if config.weights is None else checkpoint_metadata(config.weights)
+    return int(said["num_classes"]) if "num_classes" in said else None
+
+
+def network_options(config: TrainConfig) -> dict[str, Any]:
+    """Options of the network, an outlier head among them where the method needs one."""
+    head = {"outlier_head": True} if "outlier_logits" in LOSSES[config.method].needs else {}
+    return {**head, **config.model_options}
 
 
 def load_start(config: TrainConfig, net: nn.Module) -> None:
@@ -220,13 +265,32 @@ def network_facts(net: nn.Module, out: DenseOutput) -> dict[str, Any]:
     }
 
 
+def freeze(config: TrainConfig, net: nn.Module) -> None:
+    """Take the gradient from all weights that are to stay as they are.
+
+    Raises:
+        OddscapeError: a layer that the network does not have, or nothing that is left to train.
+    """
+    if config.train_only == "head":
+        for name, weight in net.named_parameters():
+            weight.requires_grad_(weight.requires_grad and name.startswith(_HEADS))
+    layers = dict(net.named_modules(remove_duplicate=False))
+    for name in config.frozen:
+        wrapper = next((wrapper for wrapper in _WRAPPERS if wrapper + name in layers), "")
+        layer_named(net, wrapper + name).requires_grad_(False)
+    if not any(weight.requires_grad for weight in net.parameters()):
+        what = f"train_only = {config.train_only!r}" if config.train_only else f"frozen = {config.frozen}"
+        raise OddscapeError(f"{what} leaves nothing of {type(net).__name__} to train")
+
+
 def training_mode(net: nn.Module, freeze_batch_norm: bool) -> None:
-    """Switch to training mode, batch norms apart if they are to keep their statistics."""
+    """Switch to training mode, but for what is frozen, and batch norms that are to keep their statistics."""
     net.train()
-    if freeze_batch_norm:
-        for module in net.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.eval()
+    for module in net.modules():
+        weights = list(module.parameters())
+        frozen = weights and not any(weight.requires_grad for weight in weights)
+        if frozen or (freeze_batch_norm and isinstance(module, nn.modules.batchnorm._BatchNorm)):
+            module.eval()
 
 
 def optimizer_for(config: TrainConfig, net: nn.Module) -> Optimizer:
