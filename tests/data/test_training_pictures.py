@@ -6,6 +6,8 @@ from torch.utils.data import DataLoader
 from oddscape.data.cache import SceneCache
 from oddscape.data.dataset import Dataset, Entry
 from oddscape.data.files import read_mask
+from oddscape.data.object_pasting import ObjectPasting
+from oddscape.data.pasting import unmixed
 from oddscape.data.streethazards import STREETHAZARDS_12
 from oddscape.data.training_pictures import Negatives, TrainingPictures
 from oddscape.errors import OddscapeError
@@ -205,3 +207,30 @@ def test_real_held_out_pixels_are_left_out(shared_data):
     for sample in samples:
         assert not (sample["left_out"] & sample["pasted"]).any()
         assert (sample["labels"][sample["left_out"] | sample["pasted"]] == 255).all()
+
+
+def test_objects_take_the_place_of_pieces_and_are_as_blurred_as_the_picture(pictures, monkeypatch):
+    told = []
+
+    def paste_objects(scene, _negatives, _rng, pasting, enlarged):
+        told.append((scene.size, pasting, enlarged))
+        return unmixed(scene)
+
+    monkeypatch.setattr("oddscape.data.training_pictures.paste_objects", paste_objects)
+    objects = ObjectPasting(count=(1, 2))
+    enlarged = TrainingPictures(
+        pictures, (24, 32), size=(100, 120), scale=None, negatives=negatives(pictures, objects=objects)
+    )
+    _ = enlarged[0]
+    assert told == [((24, 32), objects, 2.5)]
+
+
+def test_colours_are_jittered_within_their_range_and_labels_are_not(pictures):
+    plain, jittered = (
+        TrainingPictures(pictures, None, scale=None, flip=False, colour_jitter=strength)
+        for strength in (0.0, 0.4)
+    )
+    for index in range(len(pictures)):
+        assert torch.equal(jittered[index]["labels"], plain[index]["labels"])
+        assert not torch.equal(jittered[index]["image"], plain[index]["image"])
+        assert same(jittered[index], jittered[index])

@@ -10,7 +10,7 @@ from PIL import Image
 
 from oddscape.data import resize_image, resize_mask, transforms
 from oddscape.data.tensors import to_tensor
-from oddscape.data.transforms import View
+from oddscape.data.transforms import View, jitter_colours
 from oddscape.errors import OddscapeError
 from oddscape.scenes import Scene
 
@@ -184,3 +184,16 @@ def test_tensor_is_a_batch_of_one_between_0_and_1(picture):
 def test_only_pictures_become_tensors(wrong):
     with pytest.raises(OddscapeError, match=r"expected a picture uint8 \[H, W, 3\], not"):
         to_tensor(wrong)
+
+
+def test_jitter_keeps_colours_where_its_strength_is_nothing():
+    image = np.random.default_rng(0).integers(0, 256, (5, 6, 3), np.uint8)
+    np.testing.assert_array_equal(jitter_colours(image, np.random.default_rng(1), 0.0), image)
+
+
+def test_jitter_changes_brightness_within_its_range():
+    """Of a grey picture without contrast, saturation is nothing and contrast nearly so."""
+    grey = np.full((4, 4, 3), 100, np.uint8)
+    values = [jitter_colours(grey, np.random.default_rng(seed), 0.3)[0, 0, 0] for seed in range(50)]
+    assert 69 <= min(values) < 80
+    assert 120 < max(values) <= 131

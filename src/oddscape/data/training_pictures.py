@@ -12,8 +12,17 @@ from torch.utils import data
 from oddscape.data.cache import SceneCache
 from oddscape.data.class_uniform import ClassUniform, centred_on
 from oddscape.data.dataset import Dataset, Scenes
+from oddscape.data.object_pasting import ObjectPasting, paste_objects
 from oddscape.data.pasting import TrainingSample, paste, unmixed
-from oddscape.data.transforms import Colour, cut, random_size, random_view, size_by_shorter_side
+from oddscape.data.transforms import (
+    Colour,
+    View,
+    cut,
+    jitter_colours,
+    random_size,
+    random_view,
+    size_by_shorter_side,
+)
 from oddscape.errors import OddscapeError
 from oddscape.scenes import Scene
 from oddscape.sizes import size_text
@@ -30,6 +39,8 @@ class Negatives:
         crop: (H, W) of the patch, at most the crop of the training picture.
         pad_colour: RGB of what a smaller picture is padded with; it is never pasted.
         rectangle_probability: how often a rectangle is pasted and not segments.
+        objects: in place of a piece of a patch, how many whole objects are pasted, and how large; the other
+            options are then of no account. None: a piece of a patch.
     """
 
     scenes: Scenes
@@ -38,6 +49,7 @@ class Negatives:
     crop: tuple[int, int] = (384, 384)
     pad_colour: Colour = (107, 117, 120)
     rectangle_probability: float = 0.5
+    objects: ObjectPasting | None = None
 
 
 class TrainingPictures(data.Dataset[dict[str, Tensor]]):
@@ -61,6 +73,8 @@ class TrainingPictures(data.Dataset[dict[str, Tensor]]):
         size: (H, W) that a picture is brought to first. None: its own.
         scale: range of the random coefficient that a picture is resized by before. None: as it is.
         flip: mirror left and right half of the time.
+        colour_jitter: brightness, contrast and saturation, of picture and negatives alike, are multiplied by
+            factors drawn from [1 − this, 1 + this].
         pad_colour: RGB of the padding.
         negatives: what to paste. None: nothing.
         class_uniform: which samples are centred on which class, possibly of another picture. None: no sample.
@@ -79,6 +93,7 @@ class TrainingPictures(data.Dataset[dict[str, Tensor]]):
         size: tuple[int, int] | None = None,
         scale: tuple[float, float] | None = (0.5, 2.0),
         flip: bool = True,
+        colour_jitter: float = 0.0,
         pad_colour: Colour = (84, 88, 95),
         negatives: Negatives | None = None,
         class_uniform: ClassUniform | None = None,
@@ -87,12 +102,13 @@ class TrainingPictures(data.Dataset[dict[str, Tensor]]):
     ) -> None:
         if dataset.label_space is None:
             raise OddscapeError(f"{dataset.name} has no class labels to train on")
-        if negatives and crop and not (negatives.crop[0] <= crop[0] and negatives.crop[1] <= crop[1]):
+        patches = negatives if negatives and negatives.objects is None else None
+        if patches and crop and not (patches.crop[0] <= crop[0] and patches.crop[1] <= crop[1]):
             raise OddscapeError(
-                f"negatives of {size_text(negatives.crop)} do not fit into crops of {size_text(crop)}"
+                f"negatives of {size_text(patches.crop)} do not fit into crops of {size_text(crop)}"
             )
         self.crop, self.size, self.scale, self.flip, self.pad_colour = crop, size, scale, flip, pad_colour
-        self.class_uniform, self.seed = class_uniform, seed
+        self.class_uniform, self.colour_jitter, self.seed = class_uniform, colour_jitter, seed
         self.scenes = SceneCache(dataset, cache_bytes // 2 if negatives else cache_bytes)
         self.negatives = negatives and replace(
             negatives, scenes=SceneCache(negatives.scenes, cache_bytes // 2)
@@ -112,19 +128,31 @@ class TrainingPictures(data.Dataset[dict[str, Tensor]]):
         target = None
         if self.class_uniform is not None:
             index, target = self.class_uniform.draw(index, rng)
-        scene = self._cut(self.scenes[index], rng, target)
-        if self.negatives is None:
-            return _tensors(unmixed(scene))
-        patch = _cut_patch(self.negatives, rng)
-        return _tensors(paste(scene, patch, rng, self.negatives.rectangle_probability))
+        scene = self.scenes[index]
+        view = self._view(scene, rng, target)
+        enlarged = view.scaled[0] / scene.size[0]
+        sample = _mixed(cut(scene, view, self.pad_colour), self.negatives, rng, enlarged)
+        if self.colour_jitter:
+            sample = replace(sample, image=jitter_colours(sample.image, rng, self.colour_jitter))
+        return _tensors(sample)
 
-    def _cut(self, scene: Scene, rng: np.random.Generator, target: int | None) -> Scene:
+    def _view(self, scene: Scene, rng: np.random.Generator, target: int | None) -> View:
         own = self.size or scene.size
         size = random_size(own, rng, self.scale) if self.scale else own
         view = random_view(size, rng, self.crop, flip=self.flip)
         if target is not None and scene.labels is not None:
-            view = centred_on(target, view, scene.labels, rng)
-        return cut(scene, view, self.pad_colour)
+            return centred_on(target, view, scene.labels, rng)
+        return view
+
+
+def _mixed(
+    scene: Scene, negatives: Negatives | None, rng: np.random.Generator, enlarged: float
+) -> TrainingSample:
+    if negatives is None:
+        return unmixed(scene)
+    if negatives.objects is not None:
+        return paste_objects(scene, negatives.scenes, rng, negatives.objects, enlarged)
+    return paste(scene, _cut_patch(negatives, rng), rng, negatives.rectangle_probability)
 
 
 def _cut_patch(negatives: Negatives, rng: np.random.Generator) -> Scene:

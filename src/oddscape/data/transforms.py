@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageEnhance
 
 from oddscape.labels import IGNORED
 from oddscape.scenes import Scene
@@ -36,6 +36,20 @@ def resize_mask(mask: Array, size: tuple[int, int]) -> Array:
 def resize(scene: Scene, size: tuple[int, int]) -> Scene:
     """Resize a scene to ``size`` = (H, W)."""
     return _each(scene, lambda image: resize_image(image, size), lambda mask: resize_mask(mask, size))
+
+
+def jitter_colours(image: Array, rng: np.random.Generator, strength: float) -> Array:
+    """Change brightness, contrast and saturation of a picture uint8 [H, W, 3], in this order (Pillow).
+
+    Args:
+        image: the picture.
+        rng: decides.
+        strength: each is multiplied by a factor drawn from [1 − strength, 1 + strength], strength in [0, 1].
+    """
+    picture = Image.fromarray(image)
+    for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+        picture = enhance(picture).enhance(rng.uniform(1 - strength, 1 + strength))
+    return np.array(picture)
 
 
 @dataclass(frozen=True)
