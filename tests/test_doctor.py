@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from oddscape import doctor
+from oddscape import doctor, installation
 from oddscape.commands.doctor import doctor as command
 from oddscape.errors import OddscapeError
+from oddscape.models.packages import load_package
 
 ASKED = [
     "numpy>=2.0",
@@ -31,7 +32,7 @@ def asked(monkeypatch):
         return versions.get(package) or real_version(package)
 
     monkeypatch.setattr(doctor, "requires", lambda _: ASKED)
-    monkeypatch.setattr(doctor, "version", version)
+    monkeypatch.setattr(installation, "version", version)
     return versions
 
 
@@ -85,11 +86,18 @@ def test_a_torchvision_for_another_torch_is_told(asked, monkeypatch, tmp_path):
     (tmp_path / "torchvision.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
     monkeypatch.syspath_prepend(tmp_path)
     fact = found("torchvision")
-    assert fact.found.endswith("does not load beside this torch: operator torchvision::nms does not exist")
-    assert fact.remedy == (
-        f"{sys.executable} -m pip install --force-reinstall torchvision torch==2.13.0+cpu "
-        "--index-url https://download.pytorch.org/whl/cpu"
+    assert fact.found == (
+        "torchvision 0.28.0+cu130 does not load beside torch 2.13.0+cpu, so it is built for another "
+        "(operator torchvision::nms does not exist)"
     )
+    assert fact.remedy == (
+        f"{sys.executable} -m pip uninstall -y torchvision && "
+        f"{sys.executable} -m pip install torchvision torch==2.13.0+cpu "
+        "--extra-index-url https://download.pytorch.org/whl/cpu"
+    )
+    with pytest.raises(OddscapeError) as error:
+        load_package("torchvision", "torchvision")
+    assert str(error.value) == f"{fact.found}: {fact.remedy}"
 
 
 def test_a_gpu_beside_a_torch_for_cpus_is_told(monkeypatch):

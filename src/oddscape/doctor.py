@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import platform
-import shlex
 import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import requires
 
 from packaging.requirements import Requirement
 
+from oddscape.installation import (
+    install_command,
+    installed_version,
+    pip_command,
+    torchvision_misfit,
+    torchvision_remedy,
+)
 from oddscape.version import __version__
-
-_INDEX = "https://download.pytorch.org/whl"
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def _torch() -> list[Fact]:
         import torch
     except (ImportError, OSError) as error:
         reason = str(error).splitlines()[0]
-        return [Fact("torch", f"does not load: {reason}", _install(["torch"]), needed=True)]
+        return [Fact("torch", f"does not load: {reason}", install_command(["torch"]), needed=True)]
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "ROCm" if torch.version.hip else "CPU"
     facts = [Fact("torch", f"{torch.__version__}, built for {build}")]
     if torch.cuda.is_available():
@@ -65,7 +69,7 @@ def _torch() -> list[Fact]:
     elif shutil.which("nvidia-smi"):
         # The registry's own build for Linux is for CUDA.
         public = torch.__version__.partition("+")[0]
-        remedy = "" if torch.version.cuda else _pip(["--force-reinstall", f"torch=={public}"])
+        remedy = "" if torch.version.cuda else pip_command("install", "--force-reinstall", f"torch=={public}")
         facts.append(Fact("cuda", "a driver is here, but torch cannot use it", remedy))
     if torch.backends.mps.is_available():
         facts.append(Fact("mps", "Apple's GPU"))
@@ -74,18 +78,14 @@ def _torch() -> list[Fact]:
 
 def _torchvision() -> list[Fact]:
     """Whether torchvision, which timm builds on, fits this torch: a build for another one does not load."""
-    have = _version("torchvision")
+    have = installed_version("torchvision")
     if have is None:
         return []
     try:
         import torchvision  # noqa: F401
     except (ImportError, OSError, RuntimeError) as error:
-        found = f"{have} does not load beside this torch: {str(error).splitlines()[0]}"
-        # From the builds for this torch alone: the newest on the registry is for another.
-        torch = _version("torch") or ""
-        index = ["--index-url", f"{_INDEX}/{torch.partition('+')[2]}"] if "+" in torch else []
-        remedy = _pip(["--force-reinstall", "torchvision", f"torch=={torch}", *index])
-        return [Fact("torchvision", found, remedy)]
+        misfit = torchvision_misfit(str(error).splitlines()[0])
+        return [Fact("torchvision", misfit, torchvision_remedy())]
     return [Fact("torchvision", have)]
 
 
@@ -110,30 +110,10 @@ def _extra(need: Requirement) -> str:
 def _group(what: str, needs: Iterable[Requirement], *, needed: bool = False) -> Fact:
     there, lacking = [], []
     for need in needs:
-        have = _version(need.name)
+        have = installed_version(need.name)
         if have is None or not need.specifier.contains(have, prereleases=True):
             lacking.append(f"{need.name}{need.specifier}")
             there.append(f"{need.name} {have or 'missing'}, needs {need.specifier}")
         else:
             there.append(f"{need.name} {have}")
-    return Fact(what, "; ".join(there), _install(lacking) if lacking else "", needed and bool(lacking))
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _install(packages: list[str]) -> str:
-    """The command that installs packages and leaves this build of torch as it is."""
-    torch = None if "torch" in {Requirement(package).name for package in packages} else _version("torch")
-    build = torch.partition("+")[2] if torch else ""
-    kept = [f"torch=={torch}"] if torch else []
-    index = ["--extra-index-url", f"{_INDEX}/{build}"] if build else []
-    return _pip([*packages, *kept, *index])
-
-
-def _pip(arguments: list[str]) -> str:
-    return shlex.join([sys.executable, "-m", "pip", "install", *arguments])
+    return Fact(what, "; ".join(there), install_command(lacking) if lacking else "", needed and bool(lacking))

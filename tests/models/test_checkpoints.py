@@ -7,6 +7,7 @@ import torch
 
 from oddscape.errors import OddscapeError
 from oddscape.models import checkpoint_metadata, create_model, load_checkpoint, save_checkpoint
+from oddscape.models.adapters import wrap
 from oddscape.models.pspnet import PSPNet, dicnet
 
 
@@ -40,6 +41,30 @@ def test_released_layouts_load(net, tmp_path, wrap, prefix):
     other = create_model("small_ladder", num_classes=3)
     load_checkpoint(other, tmp_path / "w.pth")
     assert same(net, other)
+
+
+@pytest.mark.parametrize("prefix", ["model.", "net.", "module.model.", "model.segmentor."])
+def test_what_other_software_puts_before_every_name_is_left_out(net, tmp_path, prefix):
+    state = {prefix + name: weight for name, weight in net.state_dict().items()}
+    torch.save({"state_dict": state, "epoch": 3, "global_step": 100}, tmp_path / "w.ckpt")
+    for other in (create_model("small_ladder", num_classes=3), wrap(create_model("small_ladder", 3))):
+        load_checkpoint(other, tmp_path / "w.ckpt")
+        assert same(net, other)
+    hybrid = create_model("densehybrid_small_ladder", num_classes=3)
+    load_checkpoint(hybrid, tmp_path / "w.ckpt", may_miss=("outlier_head.",))
+    assert torch.equal(hybrid.classifier.weight, net.classifier.weight)
+    assert "it is for 3 classes, the network for 4" in fails(
+        create_model("small_ladder", num_classes=4), tmp_path / "w.ckpt"
+    )
+
+
+def test_a_name_without_what_stands_before_the_others_is_refused(net, tmp_path):
+    state = {f"model.{name}": weight for name, weight in net.state_dict().items()}
+    for beside in ("model.criterion.weight", "criterion.weight"):
+        torch.save({"state_dict": state | {beside: torch.ones(3)}}, tmp_path / "w.ckpt")
+        message = fails(create_model("small_ladder", num_classes=3), tmp_path / "w.ckpt")
+        assert "w.ckpt does not fit SmallLadder: the file looks like no known network; weights " in message
+        assert "unexpected (model." in message
 
 
 def fails(net, *args, **files):

@@ -9,6 +9,7 @@ from oddscape.errors import OddscapeError
 from oddscape.export import export_onnx, export_program
 from oddscape.models import MODELS, create_model, probe
 from oddscape.models.deeplab import DeepLabWidths
+from oddscape.models.efficientnet_lite import STAGES
 from oddscape.models.fused_batch_norms import fuse_batch_norms
 from oddscape.models.pyramid import pool_to_grid
 from oddscape.models.wide_resnet import WideResNetWidths
@@ -22,6 +23,7 @@ _NARROW_WRN = {
     )
 }
 _SHALLOW_LDN = {"blocks": (1, 2, 1, 1)}
+_SHALLOW_LITE = {"width": 8, "stages": tuple(stage._replace(blocks=1) for stage in STAGES)}
 NARROW = {
     "ldn121": _SHALLOW_LDN,
     "densehybrid_ldn121": _SHALLOW_LDN,
@@ -29,11 +31,16 @@ NARROW = {
     "densehybrid_wrn38": _NARROW_WRN,
     "pspnet": {"width": 4},
     "dicnet": {"width": 4},
+    "lite_ladder": _SHALLOW_LITE,
+    "densehybrid_lite_ladder": _SHALLOW_LITE,
 }
 """Options that make a large network small: what holds for one width holds for the other."""
 
 
-PARTS = ["ldn121", "wrn38", "pspnet", "small_ladder", "densehybrid_small_ladder", "void_small_ladder"]
+PARTS = [
+    *("ldn121", "wrn38", "pspnet", "lite_ladder"),
+    *("small_ladder", "densehybrid_small_ladder", "void_small_ladder"),
+]
 """Networks whose every layer another one has."""
 WHOLE = [name for name in MODELS if name not in PARTS]
 """The others: what takes long is tested with them alone."""

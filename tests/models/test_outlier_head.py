@@ -12,7 +12,6 @@ from oddscape.models import DiCNet, create_model, load_checkpoint, save_checkpoi
 from oddscape.models.outlier_head import with_outlier_head
 from oddscape.outputs import DenseOutput, NativeMaps
 from oddscape.scores import SCORES
-from oddscape.training.losses import Batch, counts_of, densehybrid, loss_value, sums_of
 
 LAYERS = ["features", "trunk.ladder.1", "trunk.encoder.stages.2"]
 
@@ -21,15 +20,6 @@ LAYERS = ["features", "trunk.ladder.1", "trunk.encoder.stages.2"]
 def net():
     torch.manual_seed(0)
     return create_model("small_ladder", num_classes=4).eval()
-
-
-def loss(net, image):
-    n, _, height, width = image.shape
-    pasted = torch.zeros(n, height, width, dtype=torch.bool)
-    pasted[:, 8:24, 8:24] = True
-    labels = torch.randint(0, 4, pasted.shape).masked_fill(pasted, 255)
-    batch, terms = Batch(image, labels, pasted, torch.zeros_like(pasted)), densehybrid()
-    return loss_value(terms, sums_of(terms, net(image), batch), counts_of(terms, batch))
 
 
 @pytest.mark.parametrize("on", LAYERS)
@@ -60,10 +50,10 @@ def test_the_head_is_norm_relu_and_convolution_with_bias(net):
 
 
 @pytest.mark.parametrize("on", LAYERS)
-def test_one_step_of_densehybrid_trains_network_and_head(net, on):
+def test_one_step_of_densehybrid_trains_network_and_head(net, on, densehybrid_loss):
     headed = with_outlier_head(net, on).train()
     assert net.training
-    loss(headed, torch.rand(2, 3, 64, 64)).backward()
+    densehybrid_loss(headed, torch.rand(2, 3, 64, 64)).backward()
     without = [name for name, parameter in headed.named_parameters() if parameter.grad is None]
     assert not without
     assert headed.outlier_head.conv.weight.grad.abs().sum() > 0
@@ -73,12 +63,12 @@ def test_one_step_of_densehybrid_trains_network_and_head(net, on):
     assert net.trunk.encoder.stem[0][0].weight.grad.abs().sum() > 0
 
 
-def test_a_frozen_teachers_head_trains():
+def test_a_frozen_teachers_head_trains(densehybrid_loss):
     teacher = create_model("small_ladder", num_classes=4)
     student = create_model("dicnet_small_ladder", num_classes=4).student
     headed = with_outlier_head(DiCNet(teacher, student)).train()
     assert not teacher.training
-    loss(headed, torch.rand(2, 3, 64, 64)).backward()
+    densehybrid_loss(headed, torch.rand(2, 3, 64, 64)).backward()
     assert headed.outlier_head.conv.weight.grad.abs().sum() > 0
     assert next(teacher.parameters()).grad is None
 

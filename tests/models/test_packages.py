@@ -1,8 +1,8 @@
 import sys
 
 import pytest
-import torch
 
+from oddscape import installation
 from oddscape.errors import OddscapeError
 from oddscape.models.packages import load_package
 
@@ -36,12 +36,12 @@ def test_missing_ones_are_said_with_the_command_that_installs_them(package):
 
 @pytest.mark.parametrize("name", ["torchvision_like", "another"])
 def test_a_torchvision_for_another_torch_is_said(package, name, monkeypatch):
-    monkeypatch.setattr(torch, "__version__", "2.13.0+cpu")
+    monkeypatch.setattr(installation, "version", {"torch": "2.13.0+cpu", "torchvision": "0.28.0"}.get)
     package(name, "raise RuntimeError('operator torchvision::nms does not exist')")
     with pytest.raises(OddscapeError) as error:
         load_package(name, "ex")
     said = str(error.value)
-    assert "torchvision here does not load beside torch 2.13.0+cpu" in said
+    assert "torchvision 0.28.0 does not load beside torch 2.13.0+cpu, so it is built for another" in said
     assert said.endswith(
         "pip install torchvision torch==2.13.0+cpu --extra-index-url https://download.pytorch.org/whl/cpu"
     )

@@ -20,7 +20,6 @@ from oddscape.models.square_windows import SquareWindows
 from oddscape.models.transformers_networks import transformers_network
 from oddscape.protocols import PROTOCOLS
 from oddscape.scores import fitting_scores
-from oddscape.training.losses import Batch, counts_of, densehybrid, loss_value, sums_of
 
 tf = pytest.importorskip("transformers")
 
@@ -133,20 +132,13 @@ def normalised(image):
     return (image - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
 
 
-def densehybrid_loss(net, image):
-    n, _, height, width = image.shape
-    pasted = torch.zeros(n, height, width, dtype=torch.bool)
-    pasted[:, 8:24, 8:24] = True
-    labels = torch.randint(0, 5, pasted.shape).masked_fill(pasted, 255)
-    batch, terms = Batch(image, labels, pasted, torch.zeros_like(pasted)), densehybrid()
-    return loss_value(terms, sums_of(terms, net(image), batch), counts_of(terms, batch))
-
-
 # The user's story
 
 
 @pytest.mark.parametrize("maker", [*SEMANTIC, *MASK, *SQUARE])
-def test_a_network_of_somebody_elses_is_scored_evaluated_and_taught(made, masks_folder, maker):
+def test_a_network_of_somebody_elses_is_scored_evaluated_and_taught(
+    made, masks_folder, densehybrid_loss, maker
+):
     _, net = made(maker, do_split_image=True)
     assert not net.training
     assert (net.num_classes, net.class_names) == (5, tuple(f"LABEL_{k}" for k in range(5)))
@@ -639,7 +631,7 @@ def test_a_torchvision_for_another_torch_is_said(tmp_path, monkeypatch):
             raise ModuleNotFoundError("Could not import module 'SegformerModel'. Defined?") from error
 
     monkeypatch.setattr("oddscape.models.transformers_networks._config", fail)
-    with pytest.raises(OddscapeError, match=r"^transformers needs torchvision, and the torchvision here"):
+    with pytest.raises(OddscapeError, match=r"^transformers needs torchvision, and torchvision "):
         transformers_network(tmp_path)
 
 

@@ -14,6 +14,8 @@ from oddscape.models.deeplab import DeepLabWRN38
 from oddscape.models.dicnet import DiCNet
 from oddscape.models.erfnet import ERFNet
 from oddscape.models.ladder_densenet import LadderDenseNet
+from oddscape.models.lite_ladder import LiteLadder
+from oddscape.models.named import named
 from oddscape.models.origins import ORIGINS, made_with_head, network_of
 from oddscape.models.probing import probe
 from oddscape.models.pspnet import PSPNet, dicnet
@@ -48,6 +50,8 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "densehybrid_small_ladder": partial(SmallLadder, outlier_head=True),
     "void_small_ladder": partial(SmallLadder, void=True),
     "dicnet_small_ladder": dicnet_small_ladder,
+    "lite_ladder": LiteLadder,
+    "densehybrid_lite_ladder": partial(LiteLadder, outlier_head=True),
 }
 """Every network by name. A new one is a file and a line here; the shared tests then cover it."""
 
@@ -76,7 +80,7 @@ def create_model(name: str, num_classes: int | None = None, **options: Any) -> n
     if num_classes is not None and not (isinstance(num_classes, int) and num_classes > 0):
         raise OddscapeError(f"num_classes {num_classes!r}: expected a number of known classes, 1 or more")
     if ":" in name:
-        return network_of(name, num_classes, **options)
+        return named(network_of(name, num_classes, **options), name, num_classes, options)
     if name not in MODELS:
         raise OddscapeError(
             f"unknown model {name!r}; known: {', '.join(MODELS)}; and of other origins, as ORIGIN:NAME: "
@@ -84,4 +88,5 @@ def create_model(name: str, num_classes: int | None = None, **options: Any) -> n
         )
     if num_classes is None:
         raise OddscapeError(f"model {name!r} needs num_classes, the number of known classes")
-    return made_with_head(name, MODELS[name], num_classes, **options)
+    net = made_with_head(name, MODELS[name], num_classes, **options)
+    return named(net, name, num_classes, options)

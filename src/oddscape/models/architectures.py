@@ -8,6 +8,7 @@ _DENSEHYBRID = "Grcić, Bevandić, Šegvić: DenseHybrid, ECCV 2022"
 _DICNET = "Zhou et al.: Distillation Comparison Networks, arXiv 2112.09908"
 _VOID = "Blum et al.: The Fishyscapes Benchmark, IJCV 2021"
 _LADDER = "Krešo, Krapac, Šegvić: Efficient Ladder-Style DenseNets, IEEE T-ITS 2021"
+_LITE = "Tan, Le: EfficientNet, ICML 2019"
 _DEEPLAB = "Chen et al.: DeepLabV3+, ECCV 2018; Wu et al.: Wider or Deeper, arXiv 1611.10080"
 
 
@@ -36,5 +37,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "densehybrid_small_ladder": Architecture("small_ladder with outlier head", f"after {_DENSEHYBRID}"),
     "void_small_ladder": Architecture("small_ladder with void class", f"after {_VOID}"),
     "dicnet_small_ladder": Architecture("small_ladder and a smaller student", f"after {_DICNET}"),
+    "lite_ladder": Architecture("ladder network on EfficientNet-Lite0", f"after {_LADDER}; {_LITE}"),
+    "densehybrid_lite_ladder": Architecture("lite_ladder with outlier head", f"after {_DENSEHYBRID}"),
 }
 """Every network of ``MODELS`` by name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ def load_checkpoint(
 
     Reads what :func:`read_weights` reads. Nothing is loaded unless all of it fits. Into a network that is
     wrapped (``odd.wrap``, ``odd.with_outlier_head``), whose names begin with ``net.``, also files load that
-    were written before it was.
+    were written before it was. What else stands before every name of a file, such as the ``model.`` of
+    PyTorch Lightning, is left out where all names are then the network's.
 
     Args:
         net: the network.
@@ -56,7 +58,7 @@ def load_checkpoint(
     files = {"teacher_encoder": teacher_encoder, "teacher_decoder": teacher_decoder, "student": student}
     given = {role: Path(file) for role, file in files.items() if file is not None}
     pairs = [(net, Path(path))] if path is not None and not given else _by_part(net, path, given)
-    states = [(module, _fitting(module, file, may_miss)) for module, file in pairs]
+    states = [(module, fitting_weights(module, read_weights(file), file, may_miss)) for module, file in pairs]
     for module, state in states:
         module.load_state_dict(state, strict=not may_miss)
 
@@ -209,9 +211,22 @@ def _by_part(
     return [(parts[role], file) for role, file in given.items()]
 
 
-def _fitting(module: nn.Module, path: Path, may_miss: tuple[str, ...]) -> dict[str, Tensor]:
-    """Read weights, and make sure that they fit."""
-    given, own = read_weights(path), module.state_dict()
+def fitting_weights(
+    module: nn.Module, given: Mapping[str, Tensor], path: Path, may_miss: tuple[str, ...] = ()
+) -> dict[str, Tensor]:
+    """Make sure that weights fit a network, and give them the names that they have in it.
+
+    Args:
+        module: the network.
+        given: the weights by name.
+        path: the file that they are from, for errors.
+        may_miss: as for :func:`load_checkpoint`.
+
+    Raises:
+        OddscapeError: as :func:`load_checkpoint` does of names and shapes.
+    """
+    own = module.state_dict()
+    given = _without_prefix(given, own)
     state = _as_wrapped(given, own)
     found, wanted = shapes_of(state), shapes_of(own)
     missing = [name for name in wanted if name not in found and not name.startswith(may_miss)]
@@ -229,6 +244,17 @@ def _fitting(module: nn.Module, path: Path, may_miss: tuple[str, ...]) -> dict[s
     if not (missing or unexpected) and file and network and file.num_classes != network.num_classes:
         looks = f"it is for {file.num_classes} classes, the network for {network.num_classes} (void counted)"
     raise OddscapeError(f"{path} does not fit {type(module).__name__}: {looks}; weights {problems}")
+
+
+def _without_prefix(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Weights without what other software puts before every name, if all are then the network's."""
+    parts = next(iter(given), "").split(".")[:-1]
+    for prefix in accumulate((f"{part}." for part in parts), initial=""):
+        plain = {name.removeprefix(prefix): weight for name, weight in given.items()}
+        of_all = all(name.startswith(prefix) for name in given)
+        if of_all and shapes_of(_as_wrapped(plain, own)).keys() <= own.keys():
+            return plain
+    return given
 
 
 def _as_wrapped(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:

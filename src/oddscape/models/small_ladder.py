@@ -12,10 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from oddscape.models.ladder import GRIDS, LadderStep, climb, conv_norm, headed_maps
 from oddscape.models.pyramid import PyramidPooling
-from oddscape.outputs import DenseOutput, NativeMaps
-
-_GRIDS = ((1, 1), (2, 4), (4, 8))
+from oddscape.outputs import DenseOutput
 
 
 @dataclass(frozen=True)
@@ -32,19 +31,13 @@ STUDENT_WIDTHS = LadderWidths(blocks=(1, 1, 1, 1))
 """A student as wide as the teacher, with fewer blocks: a narrower one cannot follow it on known content."""
 
 
-def _conv_norm(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False), nn.BatchNorm2d(out_channels)
-    )
-
-
 class ResidualBlock(nn.Module):
     """Two 3×3 convolutions around an identity."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first = _conv_norm(channels, channels)
-        self.second = _conv_norm(channels, channels)
+        self.first = conv_norm(channels, channels)
+        self.second = conv_norm(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, h, w] → [N, C, h, w]."""
@@ -56,10 +49,10 @@ class Encoder(nn.Module):
 
     def __init__(self, widths: LadderWidths) -> None:
         super().__init__()
-        self.stem = nn.Sequential(_conv_norm(3, widths.stages[0], stride=2), nn.ReLU(inplace=True))
+        self.stem = nn.Sequential(conv_norm(3, widths.stages[0], stride=2), nn.ReLU(inplace=True))
         self.stages = nn.ModuleList(
             nn.Sequential(
-                _conv_norm(before, channels, stride=2),
+                conv_norm(before, channels, stride=2),
                 nn.ReLU(inplace=True),
                 *(ResidualBlock(channels) for _ in range(blocks)),
             )
@@ -73,20 +66,6 @@ class Encoder(nn.Module):
             x = stage(x)
             maps.append(x)
         return maps
-
-
-class LadderStep(nn.Module):
-    """Bring a coarse map to the resolution of a skip, add it and blend."""
-
-    def __init__(self, skip_channels: int, channels: int) -> None:
-        super().__init__()
-        self.skip = nn.Conv2d(skip_channels, channels, 1)
-        self.blend = _conv_norm(channels, channels)
-
-    def forward(self, coarse: Tensor, skip: Tensor) -> Tensor:
-        """[N, C, h, w] and [N, S, H, W] → [N, C, H, W]."""
-        upsampled = F.interpolate(coarse, skip.shape[-2:], mode="bilinear")
-        return F.relu(self.blend(upsampled + self.skip(skip)))
 
 
 class LadderFeatures(nn.Module):
@@ -108,10 +87,10 @@ class LadderFeatures(nn.Module):
         self.register_buffer("std", torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1), persistent=False)
         *skips, last = widths.stages[1:]
         self.encoder = Encoder(widths)
-        self.pyramid = PyramidPooling(last, widths.decoder // 2, widths.decoder, _GRIDS)
+        self.pyramid = PyramidPooling(last, widths.decoder // 2, widths.decoder, GRIDS)
         self.ladder = nn.ModuleList(LadderStep(skip, widths.decoder) for skip in reversed(skips))
         self.last = (
-            _conv_norm(widths.decoder, widths.features)
+            conv_norm(widths.decoder, widths.features)
             if normalised
             else nn.Conv2d(widths.decoder, widths.features, 3, padding=1)
         )
@@ -119,10 +98,7 @@ class LadderFeatures(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Pictures [N, 3, H, W] in [0, 1] → features [N, C, H/4, W/4], before their ReLU."""
         *skips, coarse = self.encoder((image - self.mean) / self.std)
-        x = self.pyramid(coarse)
-        for step, skip in zip(self.ladder, reversed(skips), strict=True):
-            x = step(x, skip)
-        features: Tensor = self.last(x)
+        features: Tensor = self.last(climb(self.ladder, self.pyramid(coarse), skips))
         return features
 
 
@@ -154,12 +130,5 @@ class SmallLadder(nn.Module):
 
     def forward(self, image: Tensor) -> DenseOutput:
         """Segment pictures float [N, 3, H, W] in [0, 1]; maps are at a quarter of the resolution."""
-        features = self.trunk(image)
-        active = F.relu(features)
-        maps = NativeMaps(
-            self.classifier(active),
-            outlier_logits=None if self.outlier_head is None else self.outlier_head(active),
-            void_logits=None if self.void_classifier is None else self.void_classifier(active),
-            features=features,
-        )
+        maps = headed_maps(self.trunk(image), self.classifier, self.outlier_head, self.void_classifier)
         return DenseOutput(maps, (image.shape[-2], image.shape[-1]))

@@ -18,13 +18,12 @@ from torch import Tensor, nn
 
 from oddscape.errors import OddscapeError
 from oddscape.models.checkpoints import read_weights
+from oddscape.models.ladder import GRIDS, LadderStep, climb
 from oddscape.models.packages import load_package
 from oddscape.models.padding import cut_padding, pad_to_multiple
 from oddscape.models.pyramid import PyramidPooling
-from oddscape.models.small_ladder import LadderStep
 from oddscape.outputs import DenseOutput, NativeMaps
 
-_GRIDS = ((1, 1), (2, 4), (4, 8))
 _FINEST_STRIDE = 4
 # Unless told otherwise, these refuse pictures of another size than they were trained on.
 _FIXED_SIZE = ("swin_", "swinv2_")
@@ -73,7 +72,7 @@ class TimmLadder(nn.Module):
         self.channels_last = getattr(self.encoder, "output_fmt", "NCHW") == "NHWC"
         channels = self.encoder.feature_info.channels()  # type: ignore[operator, union-attr]
         *skips, last = (channels[level] for level in self.levels)
-        self.pyramid = PyramidPooling(last, width // 2, width, _GRIDS)
+        self.pyramid = PyramidPooling(last, width // 2, width, GRIDS)
         self.ladder = nn.ModuleList(LadderStep(skip, width) for skip in reversed(skips))
         self.last = nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width, momentum=0.01)
@@ -102,10 +101,7 @@ class TimmLadder(nn.Module):
     def _decode(self, maps: list[Tensor]) -> Tensor:
         """Maps [N, C, h, w], fine to coarse → features of the finest one's size."""
         *skips, coarse = maps
-        x = self.pyramid(coarse)
-        for step, skip in zip(self.ladder, reversed(skips), strict=True):
-            x = step(x, skip)
-        features: Tensor = self.last(x)
+        features: Tensor = self.last(climb(self.ladder, self.pyramid(coarse), skips))
         return features
 
     def _maps(self, image: Tensor) -> list[Tensor]:

