@@ -15,7 +15,7 @@ from oddscape.models.deeplab import DeepLabWidths, DeepLabWRN38
 from oddscape.models.ladder_densenet import LadderDenseNet
 from oddscape.models.pspnet import PSPNet, dicnet
 from oddscape.models.wide_resnet import WideResNetWidths
-from oddscape.recipes import read_recipe, recipe_names
+from oddscape.recipes import read_recipe, recipe_names, require
 from oddscape.training.config import read_toml
 from oddscape.training.loop import train
 from oddscape.training.methods import LOSSES
@@ -167,3 +167,10 @@ def test_camvids_recipes_are_the_studys(method):
     values = read_recipe(f"{prefix}small-ladder-camvid").values
     assert values.pop("model") == LOSSES[values.pop("method")].model
     assert values == read_toml(STUDIES / "camvid" / f"{method}.toml")
+
+
+def test_what_a_recipe_wants_in_a_table_is_named_as_on_the_command_line():
+    wanted = {"also.town.data": "folder of the town"}
+    with pytest.raises(OddscapeError, match=r"needs --also\.town\.data \(folder of the town\)"):
+        require("it", wanted, {"also": {"town": {"classes": "camvid"}}})
+    require("it", wanted, {"also": {"town": {"classes": "camvid", "data": "here"}}})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from oddscape.data import Dataset
     from oddscape.scenes import Scene
+
+T = TypeVar("T")
 
 Advance = Callable[[int, int], None]
 """Called with what is done and what there is to do."""
@@ -24,6 +26,13 @@ def counted(advance: Advance, total: int) -> Callable[[Iterable[int]], Iterator[
             advance(done, total)
 
     return batches
+
+
+def each(advance: Advance, things: Collection[T]) -> Iterator[T]:
+    """Go through things so that it tells how far it is."""
+    for done, thing in enumerate(things, start=1):
+        yield thing
+        advance(done, len(things))
 
 
 def scenes(advance: Advance) -> Callable[[Dataset], Iterator[Scene]]:

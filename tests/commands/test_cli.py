@@ -211,6 +211,21 @@ def test_options_of_data_and_network_have_the_kinds_that_they_look_like(run, set
     assert TrainConfig.from_toml(out / "config.toml").model_options == {"void": True}
 
 
+def test_further_data_sets_are_told_on_the_command_line_over_those_of_the_file(
+    run, settings, streethazards_folder, out
+):
+    settings.write_text(f'{settings.read_text()}[also.town]\ntimes = 3\n[also.more]\ndataset = "town"\n')
+    data = ("--also.town.data", streethazards_folder, "--also.more.data", streethazards_folder)
+    status, _, err = run(*train("--config", settings, "--out", out, *data, "--also.town.times", 2))
+    assert (status, err) == (0, "")
+    config = TrainConfig.from_toml(out / "config.toml")
+    assert config.also == {
+        "town": {"times": 2, "data": str(streethazards_folder)},
+        "more": {"dataset": "town", "data": str(streethazards_folder)},
+    }
+    assert config.crop == (16, 32)
+
+
 def test_what_training_does_by_default_can_be_turned_off(run, settings, out):
     off = ("--no-flip", "--no-void-is-known", "--no-resume")
     status, _, err = run(*train("--config", settings, "--out", out, *off))
@@ -239,9 +254,13 @@ def interrupted(monkeypatch):
     """Press Ctrl-C after a step of training."""
 
     def at(step):
+        def press(report):
+            if report.step == step:
+                signal.raise_signal(signal.SIGINT)
+
         @contextmanager
         def bar(*_):
-            yield lambda report: signal.raise_signal(signal.SIGINT) if report.step == step else None
+            yield press, None
 
         monkeypatch.setattr("oddscape.training.progress.progress_bar", bar)
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import oddscape.data
+from oddscape.data.coco_outlines import coco_outlines_of
 from oddscape.errors import OddscapeError
 
 IMAGE = np.zeros((8, 10, 3), np.uint8)
@@ -101,6 +102,15 @@ def test_picture_without_text_shows_nothing(coco, save):
 def test_bad_outlines_are_one_line(coco, text, message):
     with pytest.raises(OddscapeError, match=message):
         oddscape.data.open("coco-outlines", coco(text))
+
+
+def test_some_categories_alone(coco):
+    folder = coco(f"{box(DOG, 0, 0, 0.5, 1)}\n{box(PERSON, 0.4, 0, 1, 1)}", box(CAT, 0, 0, 1, 1))
+    dataset = coco_outlines_of(folder, ["person"])
+    assert [entry.name for entry in dataset.entries] == ["0"]
+    assert set(np.unique(dataset[0].labels)) == {PERSON, 255}
+    with pytest.raises(OddscapeError, match="COCO has no category unicorn"):
+        coco_outlines_of(folder, ["unicorn"])
 
 
 def test_unknown_category_and_folder(coco):

@@ -4,7 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from oddscape.data.object_pasting import SMALLEST_SEGMENT, ObjectPasting, draw_object, paste_objects
+from oddscape.data.object_pasting import (
+    SMALLEST_SEGMENT,
+    KnownObjects,
+    ObjectPasting,
+    draw_object,
+    paste_objects,
+)
 from oddscape.errors import OddscapeError
 from oddscape.scenes import Scene
 
@@ -108,6 +114,35 @@ def test_tint_changes_an_objects_colours_and_no_others():
     inside = sample.image[sample.pasted]
     assert (np.abs(inside.max(0).astype(int) - 200) <= 40).all()
     assert len(set(inside.max(0))) > 1
+
+
+def test_colours_come_near_the_pictures():
+    """Half of an object is 150, half 250; the picture's colours are near 50, with a deviation of 29."""
+    rng = np.random.default_rng(8)
+    image = np.repeat(np.where(np.arange(70) < 30, 150, 250)[None, :, None], 50, 0).repeat(3, -1)
+    two_tone = Scene("negative", image.astype(np.uint8), SOLID.labels)
+    scene = known(rng)
+    means = []
+    for seed in range(30):
+        pasting = ObjectPasting((1, 1), (0.2, 0.2), tint=0, likeness=1.0)
+        sample = paste_objects(scene, [two_tone], np.random.default_rng(seed), pasting)
+        means.append(sample.image[sample.pasted].mean())
+    assert scene.image.mean() - 5 < min(means) < 80
+    assert 170 < max(means) < 205
+
+
+def test_objects_of_known_classes_have_their_class_and_lie_below_negatives():
+    rng = np.random.default_rng(9)
+    scene = known(rng)
+    objects = KnownObjects([negative(np.s_[5:35, 10:50], value=120)], {3: 4}, count=(1, 1))
+    sample = paste_objects(scene, [SOLID], rng, ObjectPasting((1, 1), (0.3, 0.3), tint=0), known=objects)
+    pasted_known = (sample.image == 120).all(-1)
+    assert pasted_known.any()
+    assert (sample.labels[pasted_known] == 4).all()
+    assert not sample.pasted[pasted_known].any()
+    np.testing.assert_array_equal(sample.pasted, (sample.image == 200).all(-1))
+    assert sample.pasted.mean() == pytest.approx(0.3, rel=0.1)
+    assert (sample.labels[sample.pasted] == 255).all()
 
 
 def test_the_same_seed_gives_the_same_sample():

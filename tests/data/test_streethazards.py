@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 
 import oddscape.data
+from oddscape.data.camvid import label_space
 from oddscape.errors import OddscapeError
+from oddscape.town import labels, scene
+from oddscape.town.raster import rasterise
 
 RAW = np.arange(1, 15, dtype=np.uint8).reshape(2, 7)
 
@@ -76,3 +79,45 @@ def test_split_without_towns_is_an_error(tmp_path):
     (tmp_path / "test/images/test").mkdir(parents=True)
     with pytest.raises(OddscapeError, match=r"no folder in .*test/images/test; expected"):
         oddscape.data.open("streethazards", tmp_path)
+
+
+def test_the_town_is_read_in_camvids_classes_by_what_its_words_mean(folder):
+    own = oddscape.data.open("town", folder)
+    camvids = oddscape.data.open("town", folder, classes="camvid")
+    assert camvids.label_space.classes == label_space(held_out=()).classes
+    assert camvids.label_space.colours == label_space(held_out=()).colours
+    words = {
+        (own.label_space.classes[one], camvids.label_space.classes[other])
+        for one, other in zip(own[0].labels.ravel(), camvids[0].labels.ravel(), strict=True)
+        if one != 255
+    }
+    assert words == {
+        *(("background", "sky"), ("building", "building"), ("wall", "building"), ("fence", "fence")),
+        *(("pole", "pole"), ("road", "road"), ("road line", "road"), ("sidewalk", "pavement")),
+        *(("vegetation", "tree"), ("traffic sign", "sign"), ("car", "car"), ("person", "pedestrian")),
+    }
+    assert (camvids[0].anomaly == own[0].anomaly).all()
+    assert ((camvids[0].labels == 255) == (own[0].labels == 255)).all()
+
+
+def test_other_readings_of_the_town_are_refused(folder):
+    with pytest.raises(OddscapeError, match=r"town: 'cityscapes' is not one of streethazards, camvid"):
+        oddscape.data.open("town", folder, classes="cityscapes")
+    with pytest.raises(OddscapeError, match=r"streethazards has no option classes"):
+        oddscape.data.open("streethazards", folder, classes="camvid")
+
+
+@pytest.mark.parametrize(("town", "index"), [("t1", 0), ("t2", 1), ("t3", 2), ("t4", 3)])
+def test_the_towns_background_is_sky_and_nothing_else(town, index, monkeypatch):
+    """Else it could not be CamVid's sky: where raw 1 is, no thing and no ground is seen."""
+    drawn = {}
+
+    def noted(faces, corners, camera):
+        drawn["seen"] = seen = rasterise(faces, corners, camera)
+        return seen
+
+    monkeypatch.setattr(scene, "rasterise", noted)
+    _, raw = scene.render_scene(town, 0, index, (90, 160))
+    face, nearness = (part[1::2, 1::2] for part in (drawn["seen"].face, drawn["seen"].nearness))
+    assert ((raw == labels.BACKGROUND) == ((face < 0) & (nearness <= 0))).all()
+    assert (raw == labels.BACKGROUND).any()

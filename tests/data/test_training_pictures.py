@@ -212,7 +212,7 @@ def test_real_held_out_pixels_are_left_out(shared_data):
 def test_objects_take_the_place_of_pieces_and_are_as_blurred_as_the_picture(pictures, monkeypatch):
     told = []
 
-    def paste_objects(scene, _negatives, _rng, pasting, enlarged):
+    def paste_objects(scene, _negatives, _rng, pasting, enlarged, _known):
         told.append((scene.size, pasting, enlarged))
         return unmixed(scene)
 

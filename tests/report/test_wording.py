@@ -13,6 +13,7 @@ from oddscape.report.wording import (
     signed,
     signed_interval_words,
     size_range_words,
+    size_words,
 )
 
 
@@ -34,6 +35,12 @@ def test_intervals_have_the_decimals_that_their_width_deserves(low, high, words)
 def test_certified_intervals_are_rounded_outwards():
     assert certified_words(Interval(0.27139, 0.27141)) == "27.13–27.15"
     assert certified_words(Interval(0.2714, 0.2714)) == "27.14–27.14"
+
+
+def test_sizes_of_what_a_network_sees():
+    assert size_words((512, 1024), "own") == "1024×512"
+    assert size_words(432, "own") == "432 on the shorter side"
+    assert size_words(None, "own") == "own"
 
 
 def test_differences_have_signs():

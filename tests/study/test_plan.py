@@ -72,6 +72,10 @@ def test_a_methods_own_values_go_before_the_common_ones_and_these_before_the_rec
     assert (found.size, found.seeds) == ((180, 320), (0,))
 
 
+def test_the_size_may_be_that_of_the_shorter_side(study):
+    assert study(f'size = "432"\n{GOOD}').size == 432
+
+
 def test_what_is_given_beside_the_file_goes_before_it(study):
     text = 'protocol = "town"\n[common]\nrecipe = "small-ladder-town"\ndata = "there"\n[methods.m]\n'
     assert study(text).evaluation_data == Path("there")

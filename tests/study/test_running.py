@@ -147,3 +147,21 @@ def test_what_does_not_fit_is_said_before_the_first_run(study, tmp_path):
 def test_a_run_that_fails_is_named(study):
     with pytest.raises(OddscapeError, match=r"^closed-set, seed 0: the loss is (nan|inf)"):
         study(("learning_rate = 1e-2", "learning_rate = 1e30\nepochs = 9"), ("epochs = 1\n", ""))
+
+
+def test_further_data_sets_are_looked_at_before_the_first_run_and_are_part_of_what_was_asked(
+    plan, folders, tmp_path
+):
+    def do(**town):
+        common = {**folders, "also": {"town": {"data": folders["data"], **town}}}
+        asked = read_study(plan(("seeds = [0, 1]", "seeds = [0]")), common=common)
+        run_study(asked, tmp_path / "out", Stages())
+
+    message = r"closed-set, seed 0: streethazards and also\.town cannot be joined, their classes differ"
+    with pytest.raises(OddscapeError, match=message):
+        do(classes="camvid")
+    assert not (tmp_path / "out" / "closed-set").exists()
+    do()
+    assert RunFolder(tmp_path / "out" / "closed-set" / "seed-0").log()[-1]["step"] == 4
+    with pytest.raises(OddscapeError, match=r"done otherwise .*: hybrid.* with another also|closed-set with"):
+        do(times=2)

@@ -7,7 +7,7 @@ import pytest
 
 from oddscape.errors import OddscapeError
 from oddscape.models import MODELS
-from oddscape.training.config import TrainConfig, overlaid
+from oddscape.training.config import FurtherData, TrainConfig, overlaid, told
 from oddscape.training.methods import LOSSES
 
 CONFIG = TrainConfig(method="closed-set", dataset="camvid", data=Path("data"), out=Path("run"))
@@ -92,6 +92,11 @@ def test_a_bad_file_is_one_clear_line(tmp_path, text, message):
         ({"method": "densehybrid"}, "densehybrid needs negatives"),
         ({"negatives": "ade20k"}, "closed-set takes no negatives"),
         ({"method": "energy-margin"}, "energy-margin needs negatives"),
+        ({"known_objects": {"car": "car"}}, "known_objects are pasted beside objects of coco-outlines"),
+        (
+            {"method": "densehybrid", "negatives": "a", "negatives_data": Path("n"), "objects": (2, 1)},
+            "objects 2 to 1: expected two numbers",
+        ),
         ({"method": "dicnet", "negatives": "ade20k"}, "dicnet takes no negatives"),
         ({"optimizer": "lion"}, "unknown optimizer 'lion'; known: adam, adamw, sgd"),
         ({"schedule_per": "picture"}, "unknown schedule_per 'picture'; known: step, epoch"),
@@ -190,3 +195,65 @@ def test_what_does_not_go_together_is_said(told, message):
 def test_a_confidence_of_one_is_none():
     with pytest.raises(OddscapeError, match=r"label_confidence must be below 1, not 1\.0"):
         replace(CONFIG, dataset=None, data=None, inliers=(Path("a"),), label_confidence=1.0)
+
+
+TOWN = {"data": "made/town", "classes": "camvid", "times": 2}
+
+
+def test_further_data_sets_survive_toml(tmp_path):
+    config = replace(CONFIG, also={"town": TOWN, "camvid-val": {"data": "d", "dataset": "camvid"}})
+    file = tmp_path / "config.toml"
+    file.write_text(config.to_toml())
+    assert '[also.town]\ndata = "made/town"\nclasses = "camvid"\ntimes = 2\n' in file.read_text()
+    assert TrainConfig.from_toml(file) == config
+
+
+def test_a_further_data_set_settles_what_is_not_said():
+    also = {"town": TOWN, "more": {"dataset": "camvid", "data": Path("d"), "split": "val", "held_out": ""}}
+    found = replace(CONFIG, also=also).further_data
+    town = FurtherData("town", Path("made/town"), 2, {"split": "training", "classes": "camvid"})
+    more = FurtherData("camvid", Path("d"), 1, {"split": "val", "held_out": ""})
+    assert found == {"also.more": more, "also.town": town}
+    assert list(found) == ["also.more", "also.town"]  # whatever the order of the tables
+
+
+def test_a_run_with_further_data_is_the_same_wherever_they_lie():
+    config = replace(CONFIG, also={"town": TOWN})
+    settled = {"data": Path("elsewhere"), "dataset": "town", "split": "training", **TOWN}
+    assert config.differences(replace(CONFIG, also={"town": {**settled, "data": "elsewhere"}})) == ()
+    for other in ({**TOWN, "times": 1}, {**TOWN, "split": "validation"}, {"data": "made/town", "times": 2}):
+        assert config.differences(replace(CONFIG, also={"town": other})) == ("also",)
+    assert config.differences(replace(CONFIG, also={"village": {**TOWN, "dataset": "town"}})) == ("also",)
+    assert config.differences(CONFIG) == ("also",)
+
+
+@pytest.mark.parametrize(
+    ("also", "message"),
+    [
+        ({"town": "made/town"}, r"also\.town = 'made/town': expected a table \[also\.town\] with data"),
+        ({"town": {"classes": "camvid"}}, r"\[also\.town\] needs data \(--also\.town\.data\), .* of town"),
+        ({"more": {"dataset": "town"}}, r"\[also\.more\] needs data .* of town"),
+        ({"town": {**TOWN, "times": 0}}, r"\[also\.town\] times = 0: expected a whole number from 1 on"),
+        ({"town": {**TOWN, "times": 1.5}}, r"\[also\.town\] times = 1\.5: expected a whole number"),
+        ({"a/b": TOWN}, r"\[also\.a/b\] begins names of pictures: use letters, digits, - and _"),
+    ],
+)
+def test_bad_tables_of_further_data_are_refused(also, message):
+    with pytest.raises(OddscapeError, match=message) as error:
+        replace(CONFIG, also=also)
+    assert "\n" not in str(error.value)
+
+
+def test_inliers_join_no_data_sets():
+    with pytest.raises(OddscapeError, match="also joins data sets with labels"):
+        replace(CONFIG, dataset=None, data=None, inliers=(Path("a"),), also={"town": TOWN})
+
+
+def test_tables_in_tables_are_overlaid_and_told_by_their_names():
+    below = {"also": {"town": {"classes": "camvid", "times": 2}, "more": {"times": 3}}}
+    values = overlaid(below, {"also": {"town": {"data": "here", "times": 1}}})
+    assert values == {
+        "also": {"town": {"classes": "camvid", "times": 1, "data": "here"}, "more": {"times": 3}}
+    }
+    assert (told(values, "also.town.data"), told(values, "also.more.data")) == ("here", None)
+    assert (told(values, "data"), told({"also": "x"}, "also.town.data")) == (None, None)

@@ -167,7 +167,7 @@ def test_bfloat16_stays_close_to_float32(config):
 @pytest.mark.parametrize("terminal", [True, False])
 def test_the_bar_shows_what_it_is_told_on_a_terminal_alone(config, terminal):
     console = Console(file=io.StringIO(), force_terminal=terminal, width=120)
-    with progress_bar("closed-set", console) as on_step:
+    with progress_bar("closed-set", console) as (on_step, _):
         train(replace(config, epochs=1), on_step, net=tiny_network())
     shown = console.file.getvalue()
     assert ("epoch 1/1" in shown and "2/2" in shown) if terminal else shown == ""
@@ -517,6 +517,7 @@ def test_two_processes_train_like_one(hybrid, tmp_path, launcher):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert "find_unused_parameters" not in done.stderr
     assert json.loads((together.out / "environment.json").read_text())["processes"] == 2
     one, two = (load_file(config.out / "weights.safetensors") for config in (alone, together))
     for name in one:

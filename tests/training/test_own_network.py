@@ -1,5 +1,6 @@
 """A network that somebody already has: its own classes as labels, what trains, what it costs."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 
 from oddscape.cli import main
 from oddscape.data import read_image, read_mask
@@ -18,6 +20,7 @@ from oddscape.models import checkpoint_metadata, create_model, load_checkpoint, 
 from oddscape.models.outlier_head import NetworkWithOutlierHead
 from oddscape.training.config import TrainConfig
 from oddscape.training.loop import train
+from oddscape.training.progress import progress_bar
 from oddscape.training.run_folder import RunFolder
 from oddscape.training.setup import divided_data, training_data
 
@@ -104,6 +107,16 @@ def test_labels_are_the_networks_own_classes(own, drives):
             classes = net(to_tensor(read_image(picture))).logits.argmax(1)[0].numpy()
             assert np.array_equal(read_mask(label_file(own, picture.relative_to(drives))), classes)
             assert len(np.unique(classes)) > 1
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_how_far_the_labelling_is_shows_on_a_terminal_alone(own, terminal):
+    console, told = Console(file=io.StringIO(), force_terminal=terminal, width=120), []
+    with progress_bar("training", console) as (on_step, on_label):
+        train(own, on_step, on_label=lambda *told_now: told.append(told_now) or on_label(*told_now))
+    assert told == [(done, 12) for done in range(1, 13)]
+    shown = console.file.getvalue()
+    assert all(words in shown for words in ("labelling pictures", "12/12", "2/2")) if terminal else not shown
 
 
 def test_unsure_pixels_are_void_but_not_of_pictures_held_back(own):

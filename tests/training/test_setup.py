@@ -3,18 +3,26 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, PolynomialLR
 
-from oddscape.data.dataset import Dataset
+from oddscape.data.dataset import Dataset, Entry, class_dataset
 from oddscape.data.streethazards import STREETHAZARDS_12
 from oddscape.errors import OddscapeError
 from oddscape.models import create_model, save_checkpoint
 from oddscape.training.config import TrainConfig
 from oddscape.training.methods import LOSSES
-from oddscape.training.setup import load_start, loss_for, optimizer_for, schedule_factor
+from oddscape.training.setup import (
+    load_start,
+    loss_for,
+    optimizer_for,
+    schedule_factor,
+    training_pictures,
+)
 
 EPOCHS, STEPS_OF_EPOCH = 6, 5
 CONFIG = TrainConfig(
@@ -142,3 +150,45 @@ def test_a_loss_that_does_not_fit_is_refused():
 def test_a_student_learns_from_its_teacher_at_the_places_of_its_features(name):
     terms = loss_for(with_method(name), create_model(LOSSES[name].model, K), DATASET)
     assert terms[0].mask.keywords == {"stride": 4}
+
+
+def save(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+    return path
+
+
+def coco(folder):
+    """One picture with a car on its left half and a dog on its right."""
+    image = np.zeros((40, 40, 3), np.uint8)
+    image[:, :20], image[:, 20:] = 80, 200
+    save(folder / "images/train2017/1.png", image)
+    (folder / "labels/train2017").mkdir(parents=True)
+    outlines = "2 0 0 0.5 0 0.5 1 0 1\n16 0.5 0 1 0 1 1 0.5 1\n"
+    (folder / "labels/train2017/1.txt").write_text(outlines)
+    return folder
+
+
+def test_objects_and_those_of_known_classes_are_pasted_as_told(tmp_path):
+    picture = save(tmp_path / "known/1.png", np.full((60, 60, 3), 10, np.uint8))
+    truth = save(tmp_path / "truth/1.png", np.full((60, 60), 8, np.uint8))  # raw 8 is road
+    space = STREETHAZARDS_12
+    dataset = class_dataset("made", space, (Entry("1", picture, truth),), "made")
+    config = replace(
+        CONFIG,
+        method="densehybrid",
+        negatives="coco-outlines",
+        negatives_data=coco(tmp_path / "coco"),
+        objects=(1, 1),
+        object_area=(0.05, 0.05),
+        known_objects={"car": "car"},
+        known_objects_count=(1, 1),
+    )
+    sample = training_pictures(config, dataset)[0]
+    red, car, road = sample["image"][0].numpy(), space.classes.index("car"), space.classes.index("road")
+    assert sample["pasted"].numpy().mean() == pytest.approx(0.05, rel=0.3)
+    assert (red[sample["pasted"].numpy()] > 150).all()
+    assert set(np.unique(sample["labels"])) <= {car, road, 255}
+    assert (red[sample["labels"].numpy() == car] < 100).all()
+    with pytest.raises(OddscapeError, match=r"known_objects: no class lorry in made; there are .*road"):
+        training_pictures(replace(config, known_objects={"car": "lorry"}), dataset)

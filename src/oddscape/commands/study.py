@@ -51,9 +51,9 @@ def study(
     import torch
 
     from oddscape.processes import is_main_process
+    from oddscape.report.summary import terminal_table
     from oddscape.study.plan import read_study
     from oddscape.study.running import run_study
-    from oddscape.study.summary import terminal_table
 
     if threads:
         torch.set_num_threads(threads)

@@ -22,8 +22,10 @@ _ON_THE_COMMAND_LINE = {
     "inliers": Annotated[tuple[Path, ...], Parameter(consume_multiple=True)],
     "frozen": Annotated[tuple[str, ...], Parameter(consume_multiple=True)],
     **dict.fromkeys(("loss_options", "dataset_options", "model_options", "negatives_options"), TableOption),
+    "also": dict[str, TableOption],
 }
-"""Fields that people write in another form than code: width x height, lists, ``--…-options.NAME VALUE``."""
+"""Fields that people write in another form than code: width x height, lists, ``--…-options.NAME VALUE``,
+``--also.NAME.data DIR``."""
 
 _NEEDED = {
     "dataset": "name of the training data",
@@ -90,8 +92,8 @@ def train(
     from oddscape.training.run_folder import RunFolder
 
     settings = TrainConfig(**_values(method, recipe, config, _said(options)))
-    with progress_bar(f"training {settings.method}", Console(stderr=True)) as on_step:
-        run(settings, on_step)
+    with progress_bar(f"training {settings.method}", Console(stderr=True)) as (on_step, on_label):
+        run(settings, on_step, on_label=on_label)
     if is_main_process():
         console, folder = Console(), RunFolder(settings.out)
         if cost := folder.load_closed_set_cost():

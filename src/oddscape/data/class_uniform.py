@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from oddscape.data.dataset import Dataset
+from oddscape.data.dataset import Dataset, Entry
 from oddscape.data.selection import raw_values
 from oddscape.data.transforms import View
 from oddscape.errors import OddscapeError
@@ -82,10 +82,16 @@ def _shown_classes(dataset: Dataset) -> NDArray[np.bool_]:
     """Whether each picture shows each class, bool [pictures, K]."""
     space = dataset.label_space
     assert space is not None, "class_uniform has seen it"
-    train_ids, raw = np.array(list(space.raw_to_train.values())), list(space.raw_to_train)
+
+    def classes_in(entry: Entry) -> list[int]:
+        if entry.truth is None:
+            return []
+        train_ids = (entry.label_space or space).raw_to_train
+        there = np.flatnonzero(raw_values(entry.truth)).tolist()
+        return [train_ids[raw] for raw in there if raw in train_ids]
+
     shown = np.zeros((len(dataset), space.num_classes), bool)
-    masks = [(index, entry.truth) for index, entry in enumerate(dataset.entries) if entry.truth is not None]
     with ThreadPoolExecutor(_READERS) as pool:
-        for (index, _), values in zip(masks, pool.map(lambda mask: raw_values(mask[1]), masks), strict=True):
-            shown[index, train_ids[values[raw]]] = True
+        for row, train_ids in zip(shown, pool.map(classes_in, dataset.entries), strict=True):
+            row[train_ids] = True
     return shown

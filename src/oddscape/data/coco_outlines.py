@@ -78,6 +78,17 @@ def coco_outlines(
     return Dataset("coco-outlines", None, entries, partial(_read_segments, excluded=excluded))
 
 
+def coco_outlines_of(directory: Path, names: Sequence[str], split: str = "train2017") -> Dataset:
+    """Open COCO pictures with the outlines of some categories alone (see :func:`coco_outlines`).
+
+    Raises:
+        OddscapeError: as :func:`coco_outlines`.
+    """
+    if unknown := [name for name in names if name not in CATEGORIES]:
+        raise OddscapeError(f"COCO has no category {', '.join(unknown)}; it has {', '.join(CATEGORIES)}")
+    return coco_outlines(directory, split, [name for name in CATEGORIES if name not in names])
+
+
 def _shows_negative(text: Path, excluded: frozenset[int]) -> bool:
     return text.is_file() and any(category not in excluded for category, _ in _read_outlines(text))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -24,13 +24,17 @@ class Scenes(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """Where one scene lies on disk: its name and files, its fold and sequence (see ``Scene``)."""
+    """Where one scene lies on disk: its name and files, its fold and sequence (see ``Scene``).
+
+    ``label_space`` is what its label file means where that is not the data set's own encoding.
+    """
 
     name: str
     image: Path
     truth: Path | None = None
     fold: str = ""
     sequence: str = ""
+    label_space: LabelSpace | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +46,7 @@ class Dataset:
         label_space: its known classes, or None where it has anomaly truth alone.
         entries: where the scenes lie; a reader lists files without looking whether each is there.
         read_truth: reads an entry's truth for a picture of size (H, W); raises ``OddscapeError`` on a bad
-            file.
+            file. Entries with a label space of their own are read by that.
         encoding: what the values in its masks mean, or None where they mean neither known nor anomaly.
         packaging: which of the layouts in use the folder has, in words.
     """
@@ -62,7 +66,10 @@ class Dataset:
         scene = Scene(entry.name, read_image(entry.image), fold=entry.fold, sequence=entry.sequence)
         if entry.truth is None:
             return scene
-        labels, anomaly = self.read_truth(entry.truth, scene.size)
+        if entry.label_space is None:
+            labels, anomaly = self.read_truth(entry.truth, scene.size)
+        else:
+            labels, anomaly = read_labels(entry.truth, scene.size, entry.label_space)
         return replace(scene, labels=labels, anomaly=anomaly)
 
     def __iter__(self) -> Iterator[Scene]:

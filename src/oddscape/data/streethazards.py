@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from oddscape.data import camvid
 from oddscape.data.dataset import Dataset, Entry, class_dataset
 from oddscape.data.label_spaces import numbered_classes
 from oddscape.data.layout import folders_in, one_of, partners, pictures_in
@@ -49,6 +51,42 @@ STREETHAZARDS_13 = numbered_classes("streethazards-13", _CLASSES, first=1, anoma
 """The reading of its authors and of DiCNet: 13 classes, "other" among them; nothing is ignored."""
 
 
+# The town's word → CamVid's, after the way in which SegNet's packaging draws CamVid's 32 classes together to
+# 11: walls are building there, lane markings road, all vegetation tree, traffic lights sign. "other", the
+# town's bins, benches, hydrants and gravel, has no place among the 11.
+_IN_CAMVID = {
+    "background": "sky",  # in the made town alone, where nothing else is background
+    "building": "building",
+    "fence": "fence",
+    "person": "pedestrian",
+    "pole": "pole",
+    "road line": "road",
+    "road": "road",
+    "sidewalk": "pavement",
+    "vegetation": "tree",
+    "car": "car",
+    "wall": "building",
+    "traffic sign": "sign",
+}
+_CAMVID_11 = camvid.label_space(held_out=())
+
+TOWN_CAMVID_11 = replace(
+    _CAMVID_11,
+    name="town-camvid-11",
+    raw_to_train={
+        raw: _CAMVID_11.classes.index(_IN_CAMVID[word])
+        for raw, word in enumerate(_CLASSES, start=1)
+        if word in _IN_CAMVID
+    },
+    anomalies=frozenset({_ANOMALY}),
+    ignored=frozenset({_OTHER}),
+)
+"""The made town in CamVid's 11 classes, for training on both; "other" is ignored, no bicyclist occurs."""
+
+TOWN_CLASSES = {"streethazards": STREETHAZARDS_12, "camvid": TOWN_CAMVID_11}
+"""Whose classes the made town is read in."""
+
+
 def streethazards(directory: Path, split: str = "test") -> Dataset:
     """Open StreetHazards as DenseHybrid reads it: 12 classes, "other" ignored; a fold is a town.
 
@@ -70,9 +108,18 @@ def streethazards_13(directory: Path, split: str = "test") -> Dataset:
     return _open("streethazards-13", directory, split, STREETHAZARDS_13)
 
 
-def town(directory: Path, split: str = "test") -> Dataset:
-    """Open a synthetic town made by ``oddscape town make``; 12 classes (see :func:`streethazards`)."""
-    return _open("town", directory, split, STREETHAZARDS_12)
+def town(directory: Path, split: str = "test", classes: str = "streethazards") -> Dataset:
+    """Open a synthetic town made by ``oddscape town make``; a fold is a town.
+
+    Args:
+        directory: the folder that holds ``train`` and ``test``.
+        split: ``"training"``, ``"validation"`` or ``"test"``.
+        classes: ``"streethazards"``, 12 classes (see :func:`streethazards`), or ``"camvid"``, CamVid's 11.
+
+    Raises:
+        OddscapeError: an option is unknown; a folder is missing; there are no pictures.
+    """
+    return _open("town", directory, split, TOWN_CLASSES[one_of("town", classes, TOWN_CLASSES)])
 
 
 def _open(name: str, directory: Path, split: str, label_space: LabelSpace) -> Dataset:

@@ -12,7 +12,7 @@ from torch.utils import data
 from oddscape.data.cache import SceneCache
 from oddscape.data.class_uniform import ClassUniform, centred_on
 from oddscape.data.dataset import Dataset, Scenes
-from oddscape.data.object_pasting import ObjectPasting, paste_objects
+from oddscape.data.object_pasting import KnownObjects, ObjectPasting, paste_objects
 from oddscape.data.pasting import TrainingSample, paste, unmixed
 from oddscape.data.transforms import (
     Colour,
@@ -41,6 +41,7 @@ class Negatives:
         rectangle_probability: how often a rectangle is pasted and not segments.
         objects: in place of a piece of a patch, how many whole objects are pasted, and how large; the other
             options are then of no account. None: a piece of a patch.
+        known_objects: beside objects, those of known classes that are pasted likewise. None: none.
     """
 
     scenes: Scenes
@@ -50,6 +51,7 @@ class Negatives:
     pad_colour: Colour = (107, 117, 120)
     rectangle_probability: float = 0.5
     objects: ObjectPasting | None = None
+    known_objects: KnownObjects | None = None
 
 
 class TrainingPictures(data.Dataset[dict[str, Tensor]]):
@@ -151,7 +153,8 @@ def _mixed(
     if negatives is None:
         return unmixed(scene)
     if negatives.objects is not None:
-        return paste_objects(scene, negatives.scenes, rng, negatives.objects, enlarged)
+        known = negatives.known_objects
+        return paste_objects(scene, negatives.scenes, rng, negatives.objects, enlarged, known)
     return paste(scene, _cut_patch(negatives, rng), rng, negatives.rectangle_probability)
 
 

@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from oddscape.errors import OddscapeError
-from oddscape.training.config import TrainConfig, field_values, overlaid
+from oddscape.training.config import TrainConfig, field_values, overlaid, told
 
 _ENDING = ".toml"
 
@@ -27,7 +27,8 @@ class Recipe:
         title: what it trains, in a line.
         source: whose recipe it is.
         left_open: what the source does not say, with what is chosen here; a line each.
-        paths: fields of ``TrainConfig`` that have to be given, with what is wanted of each.
+        paths: fields of ``TrainConfig``, or of its tables as in ``"also.town.data"``, that have to be given,
+            with what is wanted of each.
         settings: the values that it fixes, as its file writes them.
     """
 
@@ -81,7 +82,7 @@ def require(what: str, wanted: Mapping[str, str], given: Mapping[str, Any]) -> N
     Raises:
         OddscapeError: one line that names all that is missing, as options of the command line.
     """
-    missing = {name: text for name, text in wanted.items() if given.get(name) is None}
+    missing = {name: text for name, text in wanted.items() if told(given, name) is None}
     if missing:
         options = (f"--{name.replace('_', '-')} ({text})" for name, text in missing.items())
         raise OddscapeError(f"{what} needs {', '.join(options)}")

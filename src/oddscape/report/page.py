@@ -26,6 +26,7 @@ from oddscape.report.pictures import HATCH, OUTLINE, UNKNOWN_COLOUR, panels
 from oddscape.report.published_rows import PUBLISHED_NOTE, published_columns, sources
 from oddscape.report.reliability import closed_reliability, open_reliability
 from oddscape.report.sections import Row, Section, sections
+from oddscape.report.summary import Summary
 from oddscape.report.wording import (
     AGGREGATIONS,
     inference_size_words,
@@ -62,6 +63,7 @@ def write_report(
     results: Sequence[Results],
     illustrations: Sequence[Illustration],
     comparison: Comparison | None = None,
+    summary: Summary | None = None,
 ) -> Path:
     """Write one self-contained page, ``index.html``, that opens offline.
 
@@ -73,6 +75,7 @@ def write_report(
         results: one or more results, under any protocols.
         illustrations: pictures of these results, in the order in which they are to be shown.
         comparison: what else to show: paired differences and published figures; None: neither.
+        summary: of all the results, which are then of one section; it stands before their own figures.
 
     Returns:
         Path of the page.
@@ -82,14 +85,17 @@ def write_report(
             that are no pairs, or the disk refused.
     """
     path = Path(directory) / "index.html"
-    page = render_page(results, illustrations, comparison)
+    page = render_page(results, illustrations, comparison, summary)
     with written_atomically(path) as partial:
         partial.write_text(page, encoding="utf-8")
     return path
 
 
 def render_page(
-    results: Sequence[Results], illustrations: Sequence[Illustration], comparison: Comparison | None = None
+    results: Sequence[Results],
+    illustrations: Sequence[Illustration],
+    comparison: Comparison | None = None,
+    summary: Summary | None = None,
 ) -> str:
     """The page that :func:`write_report` writes, as text."""
     if not results:
@@ -102,6 +108,7 @@ def render_page(
         .render(
             parts=[PagePart(part, placed[index], comparison) for index, part in enumerate(parts)],
             results=results,
+            summary=summary,
             style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
             script=Markup((_HERE / "page.js").read_text(encoding="utf-8")),
             version=__version__,

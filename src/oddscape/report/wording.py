@@ -10,7 +10,7 @@ from oddscape.interval import Interval
 from oddscape.protocols import Aggregation, Protocol
 from oddscape.report.sections import Section
 from oddscape.results import Results
-from oddscape.sizes import Size, format_size
+from oddscape.sizes import InferenceSize, format_size
 
 UNDEFINED = "–"
 _PICTURES_OWN = "the pictures' own"
@@ -73,8 +73,8 @@ def number(value: float) -> str:
     return UNDEFINED if math.isnan(value) else f"{value:.4g}".replace("-", "−")
 
 
-def size_words(size: Size | None, otherwise: str) -> str:
-    """A size (H, W) as people say it, width×height, or what None stands for."""
+def size_words(size: InferenceSize | None, otherwise: str) -> str:
+    """A size as people say it, (H, W) as width×height, or what None stands for."""
     return otherwise if size is None else format_size(size)
 
 

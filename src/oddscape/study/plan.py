@@ -35,8 +35,8 @@ from oddscape.errors import OddscapeError
 from oddscape.protocol_file import find_protocol
 from oddscape.protocols import Protocol
 from oddscape.recipes import read_recipe
-from oddscape.sizes import Size, parse_size
-from oddscape.training.config import TrainConfig, field_values, overlaid
+from oddscape.sizes import InferenceSize, parse_inference_size
+from oddscape.training.config import TrainConfig, field_values, overlaid, told
 from oddscape.training.methods import LOSSES
 from oddscape.training.run_folder import RunFolder
 
@@ -99,14 +99,15 @@ class Study:
         evaluation_data: folder of the protocol's data set.
         seeds: of training, each method's in turn.
         methods: each after the one that it starts from, else in the file's order.
-        size: (H, W) at which the networks see the pictures in evaluation; None: their own.
+        size: (H, W) at which the networks see the pictures in evaluation, or the shorter side of each; None:
+            their own.
     """
 
     protocol: Protocol
     evaluation_data: Path
     seeds: tuple[int, ...]
     methods: tuple[StudyMethod, ...]
-    size: Size | None
+    size: InferenceSize | None
 
     def runs(self, out: Path) -> list[Run]:
         """All runs in the order in which they can be done, all methods of a seed before the next seed."""
@@ -180,7 +181,7 @@ def _study(content: Mapping[str, Any], given: Mapping[str, Any]) -> Study:
         _evaluation_data(content, methods[0]),
         _seeds(content.get("seeds", [0])),
         methods,
-        None if size is None else parse_size(_text("size", size)),
+        None if size is None else parse_inference_size(_text("size", size)),
     )
     for method in methods:
         _in_table(method.name, _run, method, study.seeds[0], Path())
@@ -253,10 +254,15 @@ def _values(name: str, table: Mapping[str, Any], common: Mapping[str, Any]) -> d
 def _require(values: Mapping[str, Any], wanted: Mapping[str, str], table: Mapping[str, Any]) -> None:
     if "starts_from" in table and "weights" in values:
         raise OddscapeError("says both starts_from and weights: choose one")
-    there = {*values, *(["weights"] if "starts_from" in table else [])}
+    needless = {"weights"} if "starts_from" in table else set()
     if not LOSSES[values["method"]].takes_negatives:
-        there.add("negatives_data")  # which a recipe for another method may want
-    if missing := [f"{field} ({text})" for field, text in wanted.items() if field not in there]:
+        needless.add("negatives_data")  # which a recipe for another method may want
+    missing = [
+        f"{field} ({text})"
+        for field, text in wanted.items()
+        if field not in needless and told(values, field) is None
+    ]
+    if missing:
         raise OddscapeError(f"lacks {', '.join(missing)}")
 
 

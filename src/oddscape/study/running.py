@@ -23,10 +23,10 @@ from oddscape.files import written_atomically
 from oddscape.models import load_checkpoint, probe
 from oddscape.processes import Processes
 from oddscape.report.page import write_report
+from oddscape.report.summary import Summary, markdown, summarise
 from oddscape.results import Results
 from oddscape.scores import pick_scores
 from oddscape.study.plan import Run, Study
-from oddscape.study.summary import Summary, markdown, summarise
 from oddscape.training.config import TrainConfig
 from oddscape.training.interruption import TrainingStoppedError
 from oddscape.training.loop import train
@@ -47,7 +47,7 @@ class StudyResult:
     Args:
         summary: mean, deviation and worst run of every method and score.
         table: the summary as Markdown.
-        report: the HTML page with every run.
+        report: the HTML page with the summary and every run.
     """
 
     summary: Summary
@@ -176,7 +176,7 @@ def _brought_together(study: Study, runs: Sequence[Run], out: Path, processes: P
     result = StudyResult(summary, out / "table.md", out / "report" / "index.html")
     if processes.is_main:
         _write(result.table, markdown(summary))
-        write_report(result.report.parent, summary.section.runs, [])
+        write_report(result.report.parent, summary.section.runs, [], summary=summary)
     return result
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import UnionType
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
+from oddscape.data.object_pasting import ObjectPasting
 from oddscape.errors import OddscapeError
 from oddscape.sizes import Size, parse_size, size_text
 from oddscape.training.methods import LOSSES
@@ -53,8 +55,25 @@ _POSITIVE = (
 _NOT_NEGATIVE = (
     *("final_learning_rate", "momentum", "backbone_factor", "weight_decay", "warmup_steps", "beta"),
     *("rectangle_probability", "class_uniform", "seed", "workers", "cache_mb", "checkpoint_every"),
-    "label_confidence",
+    *("label_confidence", "colour_jitter", "object_likeness"),
 )
+
+
+@dataclass(frozen=True)
+class FurtherData:
+    """A data set that a run trains on together with its first.
+
+    Args:
+        dataset: its name in ``odd.data.DATASETS``.
+        data: its folder.
+        times: how often an epoch takes each of its pictures.
+        options: options of its reader, its training split among them.
+    """
+
+    dataset: str
+    data: Path
+    times: int
+    options: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +91,10 @@ class TrainConfig:
         data: folder of the training data.
         out: the run folder; made where missing.
         dataset_options: further options of the data set's reader, such as ``split`` or ``held_out``.
+        also: further data sets of the same classes to train on together with the first, each a table by a
+            name of one's own: ``data``, its folder; ``dataset``, its name in ``odd.data.DATASETS``, by
+            default the table's own; ``times``, how often an epoch takes each of its pictures, by default
+            once; and options of its reader. As in ``[also.town]`` with ``classes = "camvid"``.
         inliers: in place of a data set, folders of pictures without labels, looked through at any depth, or
             glob patterns of such pictures. Their labels are the classes that the network gives them before it
             is trained, which are kept in the run folder.
@@ -98,6 +121,14 @@ class TrainConfig:
         negatives_scale: range of the random coefficient of a further resize of negatives. None: none.
         negatives_crop: size of the patch that pieces are cut from, at most ``crop``.
         rectangle_probability: how often a rectangle is pasted and not segments.
+        objects: range of the number of whole objects that are pasted, each as blurred as the picture, in
+            place of a piece of a patch; ``negatives_shorter_side``, ``_scale``, ``_crop`` and
+            ``rectangle_probability`` are then of no account. None: a piece of a patch, as published.
+        object_area: range of the share of the crop that an object covers, drawn by its logarithm.
+        object_likeness: colours of objects are brought nearer to the crop's by up to this share of the way.
+        known_objects: COCO's categories whose objects are pasted likewise, as pixels of the known class that
+            each names; that something is pasted then marks no anomaly. For ``"coco-outlines"``.
+        known_objects_count: range of their number.
         epochs: passes over the training data; a rest smaller than a step is left out of each.
         batch_size: pictures of one step, over all processes and parts.
         accumulate: parts that each process computes its share of a step in, to save memory.
@@ -130,6 +161,8 @@ class TrainConfig:
         class_uniform: how often a crop is centred on a class drawn uniformly, of a picture that shows it (Zhu
             et al., CVPR 2019: one half); all masks are then read before training begins.
         flip: mirror left and right half of the time.
+        colour_jitter: brightness, contrast and saturation are multiplied by factors from 1 − this to
+            1 + this; 0: as they are.
         pad_colour: RGB of padding.
         seed: of weights, order, augmentation and dropout.
         mixed_precision: ``"no"``, ``"bf16"`` or ``"fp16"``.
@@ -151,6 +184,7 @@ class TrainConfig:
     out: Path
     loss_options: Mapping[str, Any] = field(default_factory=dict)
     dataset_options: Mapping[str, Any] = field(default_factory=dict)
+    also: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     inliers: tuple[Path, ...] = ()
     inlier_size: Size | None = None
     label_confidence: float = 0.0
@@ -167,6 +201,11 @@ class TrainConfig:
     negatives_scale: tuple[float, float] | None = None
     negatives_crop: Size = (180, 180)
     rectangle_probability: float = 0.5
+    objects: tuple[int, int] | None = None
+    object_area: tuple[float, float] = (5e-4, 0.2)
+    object_likeness: float = 0.0
+    known_objects: Mapping[str, str] = field(default_factory=dict)
+    known_objects_count: tuple[int, int] = (0, 2)
     epochs: int = 10
     batch_size: int = 8
     accumulate: int = 1
@@ -192,6 +231,7 @@ class TrainConfig:
     scale: tuple[float, float] | None = None
     class_uniform: float = 0.0
     flip: bool = True
+    colour_jitter: float = 0.0
     pad_colour: tuple[int, int, int] = (84, 88, 95)
     seed: int = 0
     mixed_precision: str = "no"
@@ -226,6 +266,9 @@ class TrainConfig:
     def _check_data(self) -> None:
         if self.inliers and (self.dataset or self.data or self.dataset_options):
             raise OddscapeError("inliers are pictures without labels; choose either them or a dataset")
+        if self.inliers and self.also:
+            raise OddscapeError("inliers are pictures without labels; also joins data sets with labels")
+        _ = self.further_data  # says what is amiss in its tables
         if not self.inliers and not (self.dataset and self.data):
             raise OddscapeError(
                 "training needs dataset and data, its folder, or inliers, folders of pictures"
@@ -251,6 +294,10 @@ class TrainConfig:
             raise OddscapeError(
                 f"{self.method} needs negatives (such as 'ade20k') and negatives_data, their folder"
             )
+        if self.objects:
+            _ = ObjectPasting(self.objects, self.object_area)  # it checks them
+        if self.known_objects and not (self.objects and self.negatives == "coco-outlines"):
+            raise OddscapeError("known_objects are pasted beside objects of coco-outlines: give both")
         if self.negatives and not pastes:
             raise OddscapeError(f"{self.method} takes no negatives, but {self.negatives!r} is given")
 
@@ -276,8 +323,23 @@ class TrainConfig:
     @property
     def training_options(self) -> dict[str, Any]:
         """Options of the training data's reader, its training split among them."""
-        split = {"split": TRAINING_SPLITS[self.dataset]} if self.dataset in TRAINING_SPLITS else {}
-        return {**split, **self.dataset_options}
+        return _with_split(self.dataset, self.dataset_options)
+
+    @property
+    def further_data(self) -> dict[str, FurtherData]:
+        """The data sets of ``also`` in alphabetical order, each by its table's full name."""
+        return {f"also.{name}": _further_data(name, self.also[name]) for name in sorted(self.also)}
+
+    @property
+    def times(self) -> dict[str, int]:
+        """How often an epoch takes each picture of the data sets of ``also``, by their tables' full names."""
+        return {name: part.times for name, part in self.further_data.items()}
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where the pictures to train on lie."""
+        first = self.inliers if self.data is None else (self.data,)
+        return (*first, *(part.data for part in self.further_data.values()))
 
     @classmethod
     def from_toml(cls, path: str | Path, **overrides: Any) -> Self:
@@ -300,7 +362,7 @@ class TrainConfig:
         lines = _toml_lines(plain)
         for name, table in values.items():
             if isinstance(table, Mapping) and table:
-                lines += ["", f"[{name}]", *_toml_lines(table)]
+                lines += _toml_table(name, table)
         return "\n".join(lines) + "\n"
 
     def differences(self, other: TrainConfig) -> tuple[str, ...]:
@@ -313,6 +375,10 @@ class TrainConfig:
         settled = {
             "freeze_batch_norm": self.freezes_batch_norm,
             "hold_back_every": self.holds_back_every,
+            "also": {
+                name: {"dataset": part.dataset, "times": part.times, **part.options}
+                for name, part in self.further_data.items()
+            },
         }
         return settled.get(name, getattr(self, name))
 
@@ -335,13 +401,21 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 
 
 def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of both, those of ``above`` in place of those of ``below``; tables of options are joined."""
+    """Fields of both, those of ``above`` in place of those of ``below``; tables are joined, at any depth."""
     joined = {
-        name: {**below[name], **value}
+        name: overlaid(below[name], value)
         for name, value in above.items()
         if isinstance(value, Mapping) and isinstance(below.get(name), Mapping)
     }
     return {**below, **above, **joined}
+
+
+def told(values: Mapping[str, Any], name: str) -> Any:
+    """A field's value, or one in its tables, as in ``"also.town.data"``; None where nothing is told."""
+    value: Any = values
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -390,6 +464,35 @@ def _as_kind(name: str, value: Any, kind: Any) -> Any:
     if isinstance(kind, type) and isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
     raise OddscapeError(f"{name} must be {getattr(kind, '__name__', kind)}, not {value!r}")
+
+
+def _with_split(dataset: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    split = {"split": TRAINING_SPLITS[dataset]} if dataset in TRAINING_SPLITS else {}
+    return {**split, **options}
+
+
+def _further_data(name: str, table: Any) -> FurtherData:
+    """Read a table of ``also``."""
+    if not re.fullmatch(r"[\w-]+", name, re.ASCII):
+        raise OddscapeError(f"[also.{name}] begins names of pictures: use letters, digits, - and _")
+    if not isinstance(table, Mapping):
+        raise OddscapeError(f"also.{name} = {table!r}: expected a table [also.{name}] with data, its folder")
+    options = dict(table)
+    dataset, data, times = options.pop("dataset", name), options.pop("data", None), options.pop("times", 1)
+    if not isinstance(data, (str, Path)):
+        raise OddscapeError(f"[also.{name}] needs data (--also.{name}.data), the folder of {dataset}")
+    if type(times) is not int or times < 1:
+        raise OddscapeError(f"[also.{name}] times = {times!r}: expected a whole number from 1 on")
+    return FurtherData(dataset, Path(data), times, _with_split(dataset, options))
+
+
+def _toml_table(name: str, table: Mapping[str, Any]) -> Iterator[str]:
+    """A table, or in place of a table of tables each of these."""
+    if table and all(isinstance(value, Mapping) for value in table.values()):
+        for inner, value in table.items():
+            yield from _toml_table(f"{name}.{inner}", value)
+    else:
+        yield from ("", f"[{name}]", *_toml_lines(table))
 
 
 def _toml_lines(table: Mapping[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,19 +16,22 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 
+from oddscape.advance import Advance, each
 from oddscape.data import Dataset
 from oddscape.data.training_pictures import TrainingPictures
 from oddscape.environment import environment
 from oddscape.errors import OddscapeError
-from oddscape.models import probe, save_checkpoint
+from oddscape.models import MODELS, probe, save_checkpoint
+from oddscape.sizes import size_text
 from oddscape.training.closed_set_cost import ClosedSetCost, closed_set_cost, confusions
 from oddscape.training.config import TrainConfig
 from oddscape.training.interruption import StopSignal, TrainingStoppedError, obey_parent_alone
 from oddscape.training.losses import Batch
 from oddscape.training.own_classes import OwnClasses
 from oddscape.training.progress import OnStep, StepReport
+from oddscape.training.reach import reaches_all
 from oddscape.training.run_folder import RunFolder
 from oddscape.training.setup import (
     Order,
@@ -45,7 +49,13 @@ from oddscape.training.setup import (
 from oddscape.training.step import NotFiniteError, Stepper
 
 
-def train(config: TrainConfig, on_step: OnStep = lambda _: None, net: nn.Module | None = None) -> nn.Module:
+def train(
+    config: TrainConfig,
+    on_step: OnStep = lambda _: None,
+    net: nn.Module | None = None,
+    *,
+    on_label: Advance = lambda _done, _total: None,
+) -> nn.Module:
     """Train a network, or go on where an earlier run in the same folder stopped.
 
     Runs on one process or, started by ``torchrun`` or ``accelerate launch``, on several, which together give
@@ -55,6 +65,8 @@ def train(config: TrainConfig, on_step: OnStep = lambda _: None, net: nn.Module 
         config: all there is to say about the run.
         on_step: called after each step, as by :func:`~oddscape.training.progress.progress_bar`.
         net: a network of one's own that maps pictures to a ``DenseOutput``. None: ``config.model``.
+        on_label: called after each picture that the network labels before it is trained, with how many are
+            done and how many there are; each process tells of its share.
 
     Returns:
         The trained network in evaluation mode; ``config.out`` holds its weights, log and checkpoint.
@@ -65,14 +77,15 @@ def train(config: TrainConfig, on_step: OnStep = lambda _: None, net: nn.Module 
         TrainingStoppedError: SIGTERM came; the running step was finished and a checkpoint written.
     """
     with _cpu_settings(config.threads):
-        return _train(config, on_step, net)
+        return _train(config, on_step, on_label, net)
 
 
-def _train(config: TrainConfig, on_step: OnStep, net: nn.Module | None) -> nn.Module:
+def _train(config: TrainConfig, on_step: OnStep, on_label: Advance, net: nn.Module | None) -> nn.Module:
+    parallel = DistributedDataParallelKwargs(find_unused_parameters=True)
     accelerator = Accelerator(
         mixed_precision="no",
         cpu=not torch.accelerator.is_available(),  # unless told, it leaves processes on CPUs to themselves
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+        kwargs_handlers=[parallel],
     )
     device, process, main = accelerator.device, accelerator.process_index, accelerator.is_main_process
 
@@ -100,7 +113,11 @@ def _train(config: TrainConfig, on_step: OnStep, net: nn.Module | None) -> nn.Mo
         dataset = before.labelled(dataset, probe(net).num_classes)
     terms = loss_for(config, net, dataset)
     if label:
-        _label(config, net, before, dataset, held_back, accelerator)
+        _label(config, net, before, dataset, held_back, accelerator, on_label)
+    training_mode(net, config.freezes_batch_norm)
+    if accelerator.num_processes > 1 and not own_network and config.model_name in MODELS:
+        # Every pass of these is like the last; any other network may use a parameter in some passes alone.
+        parallel.find_unused_parameters = not reaches_all(net, terms)
     pictures = training_pictures(config, dataset)
     loader = _loader(config, pictures, order, device)
     stepper = Stepper(accelerator, net, terms, optimizer_for(config, net), config.mixed_precision)
@@ -112,7 +129,6 @@ def _train(config: TrainConfig, on_step: OnStep, net: nn.Module | None) -> nn.Mo
     if main:
         folder.begin(config, _environment(accelerator), step)
 
-    training_mode(net, config.freezes_batch_norm)
     with StopSignal() as stop:
         for epoch in range(step // order.steps, config.epochs):
             order.begin(epoch, step % order.steps)
@@ -164,11 +180,22 @@ def _loader(
     return DataLoader(
         pictures,
         batch_sampler=order,
+        collate_fn=_stacked,
         num_workers=config.workers,
         persistent_workers=config.workers > 0,
         pin_memory=device.type == "cuda",
         worker_init_fn=obey_parent_alone,
     )
+
+
+def _stacked(samples: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    sizes = sorted({(height, width) for height, width in (sample["labels"].shape for sample in samples)})
+    if len(sizes) > 1:
+        raise OddscapeError(
+            f"pictures of {' and '.join(map(size_text, sizes))} do not go into one step: give a crop"
+        )
+    stacked: dict[str, Tensor] = default_collate(samples)
+    return stacked
 
 
 def _label(
@@ -178,6 +205,7 @@ def _label(
     dataset: Dataset,
     held_back: Dataset,
     accelerator: Accelerator,
+    on_label: Advance,
 ) -> None:
     """Write down the network's own classes where they are needed, each process of a machine its share."""
     if accelerator.is_local_main_process:
@@ -186,9 +214,11 @@ def _label(
     accelerator.wait_for_everyone()
     beside = int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
     mine = slice(accelerator.local_process_index, None, beside)
-    before.label(net, before.missing(held_back.entries[mine]))
-    if config.inliers:
-        before.label(net, before.missing(dataset.entries[mine]), config.label_confidence)
+    to_compare = before.missing(held_back.entries[mine])
+    to_train_on = before.missing(dataset.entries[mine]) if config.inliers else []
+    entries = each(on_label, [*to_compare, *to_train_on])
+    before.label(net, islice(entries, len(to_compare)))
+    before.label(net, entries, config.label_confidence)
     accelerator.wait_for_everyone()
 
 

@@ -1,4 +1,4 @@
-"""What a training run tells while it runs, and a bar that shows it."""
+"""What a training run tells while it runs, and bars that show it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from oddscape.advance import Advance
 
 
 @dataclass(frozen=True)
@@ -46,31 +48,34 @@ OnStep = Callable[[StepReport], None]
 
 
 @contextmanager
-def progress_bar(title: str, console: Console | None = None) -> Iterator[OnStep]:
-    """Show a bar of epoch, loss, pictures a second and time left on a terminal, standard error."""
+def progress_bar(title: str, console: Console | None = None) -> Iterator[tuple[OnStep, Advance]]:
+    """Show a bar of epoch, loss, pictures a second and time left on a terminal, standard error.
+
+    Yields:
+        What to call after each step, and what to call with (done, total) while the network labels pictures,
+        which has a bar of its own.
+    """
     console = console or Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("epoch {task.fields[epoch]}"),
-        TextColumn("loss {task.fields[loss]:.4f}"),
-        TextColumn("{task.fields[speed]:.1f} pictures/s"),
+        TextColumn("{task.fields[said]}"),
         TimeRemainingColumn(),
     )
     shown = console.is_terminal and os.environ.get("RANK", "0") == "0"  # of several processes one tells
     with Progress(*columns, console=console, disable=not shown) as bar:
-        task = bar.add_task(title, total=None, epoch="", loss=float("nan"), speed=0.0)
+        labelling = bar.add_task("labelling pictures", total=None, said="", visible=False)
+        training = bar.add_task(title, total=None, said="")
+        speed = 0.0
 
         def show(report: StepReport) -> None:
-            before = bar.tasks[task].fields["speed"] or report.pictures_per_second
-            bar.update(
-                task,
-                total=report.steps,
-                completed=report.step,
-                epoch=f"{report.epoch}/{report.epochs}",
-                loss=report.loss,
-                speed=0.9 * before + 0.1 * report.pictures_per_second,
-            )
+            nonlocal speed
+            speed = 0.9 * (speed or report.pictures_per_second) + 0.1 * report.pictures_per_second
+            said = f"epoch {report.epoch}/{report.epochs} loss {report.loss:.4f} {speed:.1f} pictures/s"
+            bar.update(training, total=report.steps, completed=report.step, said=said)
 
-        yield show
+        def show_labelling(done: int, total: int) -> None:
+            bar.update(labelling, total=total, completed=done, visible=True)
+
+        yield show, show_labelling

@@ -16,7 +16,11 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from oddscape.data import Dataset
 from oddscape.data import open as open_dataset
+from oddscape.data.cache import SceneCache
 from oddscape.data.class_uniform import class_uniform
+from oddscape.data.coco_outlines import CATEGORIES, coco_outlines_of
+from oddscape.data.joined import joined
+from oddscape.data.object_pasting import KnownObjects, ObjectPasting
 from oddscape.data.plain_pictures import plain_pictures
 from oddscape.data.training_pictures import Negatives, TrainingPictures
 from oddscape.errors import OddscapeError
@@ -32,7 +36,7 @@ from oddscape.training.losses import Loss
 from oddscape.training.methods import LOSSES
 
 _BACKBONES = frozenset({"encoder", "backbone"})
-_HEADS = ("outlier_head.", "logits_ood.", "void_classifier.")
+HEADS = ("outlier_head.", "logits_ood.", "void_classifier.")
 """What closed-set weights lack, and training begins anew."""
 _WRAPPERS = ("", "net.", "net.net.")
 """What names of layers begin with in a network that ``wrap`` or ``with_outlier_head`` is around."""
@@ -53,24 +57,40 @@ def divided_data(config: TrainConfig) -> tuple[Dataset, Dataset]:
     Raises:
         OddscapeError: data that is not there, or fewer pictures than a step takes.
     """
-    if config.dataset is None or config.data is None:
-        dataset, where = plain_pictures(config.inliers), ", ".join(map(str, config.inliers))
+    # Each by itself, before any picture is taken several times: none is both trained on and held back.
+    parts = {name: _divided(part, config.holds_back_every) for name, part in _data_sets(config).items()}
+    if config.also:
+        kept = joined({name: part for name, (part, _) in parts.items()}, config.times)
+        held_back = joined({name: part for name, (_, part) in parts.items()})
     else:
-        dataset, where = (
-            open_dataset(config.dataset, config.data, **config.training_options),
-            str(config.data),
-        )
-    every = config.holds_back_every or len(dataset) + 1
-    numbers = range(1, len(dataset) + 1)
-    kept, held_back = (
-        replace(dataset, entries=tuple(dataset.entries[n - 1] for n in numbers if (n % every == 0) is held))
-        for held in (False, True)
-    )
+        [(kept, held_back)] = parts.values()
     if len(kept) < config.batch_size:
         raise OddscapeError(
-            f"{where}: {len(kept)} pictures to train on, fewer than batch_size {config.batch_size}"
+            f"{', '.join(map(str, config.folders))}: {len(kept)} pictures to train on, "
+            f"fewer than batch_size {config.batch_size}"
         )
     return kept, held_back
+
+
+def _data_sets(config: TrainConfig) -> dict[str, Dataset]:
+    """All pictures, by the names that the configuration has for them."""
+    if config.dataset is None or config.data is None:
+        return {"inliers": plain_pictures(config.inliers)}
+    first = open_dataset(config.dataset, config.data, **config.training_options)
+    return {config.dataset: first} | {
+        name: open_dataset(part.dataset, part.data, **part.options)
+        for name, part in config.further_data.items()
+    }
+
+
+def _divided(dataset: Dataset, every: int) -> tuple[Dataset, Dataset]:
+    """What is trained on, and each ``every``-th picture, which is held back; 0: none."""
+    numbers = range(1, len(dataset) + 1)
+    kept, held_back = (
+        tuple(dataset.entries[n - 1] for n in numbers if (n % (every or n + 1) == 0) is held)
+        for held in (False, True)
+    )
+    return replace(dataset, entries=kept), replace(dataset, entries=held_back)
 
 
 def training_pictures(config: TrainConfig, dataset: Dataset) -> TrainingPictures:
@@ -85,15 +105,16 @@ def training_pictures(config: TrainConfig, dataset: Dataset) -> TrainingPictures
         size=config.inlier_size,
         scale=config.scale,
         flip=config.flip,
+        colour_jitter=config.colour_jitter,
         pad_colour=config.pad_colour,
-        negatives=_negatives(config),
+        negatives=_negatives(config, dataset),
         class_uniform=class_uniform(dataset, config.class_uniform) if config.class_uniform else None,
         seed=config.seed,
         cache_bytes=config.cache_mb * 1_000_000,
     )
 
 
-def _negatives(config: TrainConfig) -> Negatives | None:
+def _negatives(config: TrainConfig, dataset: Dataset) -> Negatives | None:
     if config.negatives is None or config.negatives_data is None:
         return None
     return Negatives(
@@ -102,7 +123,24 @@ def _negatives(config: TrainConfig) -> Negatives | None:
         scale=config.negatives_scale,
         crop=config.negatives_crop,
         rectangle_probability=config.rectangle_probability,
+        objects=config.objects
+        and ObjectPasting(config.objects, config.object_area, likeness=config.object_likeness),
+        known_objects=_known_objects(config, dataset, config.negatives_data)
+        if config.known_objects
+        else None,
     )
+
+
+def _known_objects(config: TrainConfig, dataset: Dataset, directory: Path) -> KnownObjects:
+    """COCO's objects of known classes, as scenes that stay in memory."""
+    classes = dataset.label_space.classes if dataset.label_space else ()
+    if unknown := [name for name in config.known_objects.values() if name not in classes]:
+        raise OddscapeError(
+            f"known_objects: no class {', '.join(unknown)} in {dataset.name}; there are {', '.join(classes)}"
+        )
+    ids = {CATEGORIES.index(name): classes.index(known) for name, known in config.known_objects.items()}
+    scenes = coco_outlines_of(directory, list(config.known_objects))
+    return KnownObjects(SceneCache(scenes, config.cache_mb * 250_000), ids, config.known_objects_count)
 
 
 @dataclass
@@ -213,7 +251,7 @@ def load_start(config: TrainConfig, net: nn.Module) -> None:
         OddscapeError: weights that are missing or do not fit.
     """
     if config.weights is not None:
-        load_checkpoint(_part_for(config.weights, net), config.weights, may_miss=_HEADS)
+        load_checkpoint(_part_for(config.weights, net), config.weights, may_miss=HEADS)
     if config.imagenet is not None:
         load_imagenet(net.student if isinstance(net, DiCNet) else net, config.imagenet)
 
@@ -223,7 +261,7 @@ def _part_for(weights: Path, net: nn.Module) -> nn.Module:
     if isinstance(net, DiCNet):
         return net.teacher
     if isinstance(net, NetworkWithOutlierHead):
-        has_head = any(name.startswith(_HEADS) for name in read_weights(weights))
+        has_head = any(name.startswith(HEADS) for name in read_weights(weights))
         return net if has_head else net.net
     return net
 
@@ -273,7 +311,7 @@ def freeze(config: TrainConfig, net: nn.Module) -> None:
     """
     if config.train_only == "head":
         for name, weight in net.named_parameters():
-            weight.requires_grad_(weight.requires_grad and name.startswith(_HEADS))
+            weight.requires_grad_(weight.requires_grad and name.startswith(HEADS))
     layers = dict(net.named_modules(remove_duplicate=False))
     for name in config.frozen:
         wrapper = next((wrapper for wrapper in _WRAPPERS if wrapper + name in layers), "")
@@ -317,7 +355,7 @@ def optimizer_for(config: TrainConfig, net: nn.Module) -> Optimizer:
 def _learning_rate(config: TrainConfig, name: str) -> float:
     if _BACKBONES & set(name.split(".")):
         return config.learning_rate * config.backbone_factor
-    if name.startswith(_HEADS) and config.head_learning_rate is not None:
+    if name.startswith(HEADS) and config.head_learning_rate is not None:
         return config.head_learning_rate
     return config.learning_rate
 

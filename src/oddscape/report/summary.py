@@ -1,4 +1,4 @@
-"""Mean, deviation and worst run of every method and score of a study, as Markdown and for the terminal."""
+"""Mean, deviation and worst run of every method and score over seeds, as Markdown and in a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from oddscape.errors import OddscapeError
-from oddscape.report.columns import OPEN_SET_COLUMNS, Column, pixel_columns
+from oddscape.report.columns import OPEN_SET_COLUMNS, Column, ColumnGroup, pixel_columns
 from oddscape.report.narrow import figure_cell, narrow_table
 from oddscape.report.sections import Row, Section, sections
 from oddscape.report.wording import UNDEFINED, Facts, protocol_facts, saw_words
@@ -102,12 +102,22 @@ class Summary:
         return {index for index, mean in shown.items() if mean == best}
 
     @property
+    def group(self) -> ColumnGroup:
+        """The columns under a heading that says what they hold."""
+        single = len(self.seeds) == 1
+        return ColumnGroup("a single run" if single else "mean ± standard deviation", self.columns)
+
+    @property
+    def over(self) -> str:
+        """What the figures are over: ``"seeds 0, 1"``."""
+        return f"seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}"
+
+    @property
     def reading(self) -> str:
         """What the figures are, in words."""
         if len(self.seeds) == 1:
-            return f"A single run each, of seed {self.seeds[0]}; in percent."
-        seeds = ", ".join(map(str, self.seeds))
-        return f"Mean ± standard deviation (n − 1) over seeds {seeds}, and the worst run; in percent."
+            return f"A single run each, of {self.over}; in percent."
+        return f"Mean ± standard deviation (n − 1) over {self.over}, and the worst run; in percent."
 
 
 def summarise(results: Mapping[str, Sequence[Results]], seeds: Sequence[int]) -> Summary:

@@ -1,6 +1,7 @@
 """Means, deviations and worst runs, and how they are written."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +12,9 @@ from rich.console import Console
 
 from oddscape.errors import OddscapeError
 from oddscape.protocols import PROTOCOLS
+from oddscape.report.page import render_page
+from oddscape.report.summary import Spread, markdown, summarise, terminal_table
 from oddscape.results import Curves, Figures, Results, ScoreResult
-from oddscape.study.summary import Spread, markdown, summarise, terminal_table
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=9), st.booleans())
@@ -82,6 +84,22 @@ def test_the_terminal_shows_the_same_in_80_columns():
     for words in ("one msp no 52.0 ± 2.8 35.0 ± 7.1", "50.0 40.0 80.0", "protocol: masks", "over seeds 0, 4"):
         assert words in said
     assert max(map(len, captured.get().splitlines())) <= 80
+
+
+def test_the_page_begins_with_the_table_and_its_protocol():
+    summary = summarise(FOUND, (0, 4))
+    page = render_page(summary.section.runs, [], summary=summary)
+    table, runs = page.split("<h3>Figures over seeds 0, 4</h3>")[1].split("<h3>Figures of each run</h3>")
+    rows = [re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", row)) for row in table.split("<tr>")[3:]]
+    assert rows == [
+        " one msp no 52.0 ± 2.8 worst 50.0 35.0 ± 7.1 worst 40.0 80.0 ± 0.0 worst 80.0 ",
+        " one energy no 61.0 ± 1.4 worst 60.0 15.0 ± 7.1 worst 20.0 80.0 ± 0.0 worst 80.0 ",
+        " two msp no 61.0 ± 0.0 worst 61.0 50.0 ± 0.0 worst 50.0 80.0 ± 0.0 worst 80.0 ",
+    ]
+    assert re.findall(r' best">([\d. ±]+)<', table) == ["61.0 ± 1.4", "15.0 ± 7.1", "61.0 ± 0.0"]
+    assert summary.reading in table
+    assert page.index("<dt>protocol</dt>") < page.index("Figures over seeds")
+    assert "one, seed 4" in runs
 
 
 def test_runs_on_other_pictures_do_not_share_a_table():
