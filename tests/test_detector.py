@@ -48,6 +48,25 @@ def test_maps_have_the_pictures_size_whatever_the_network_sees(tiny_network, ima
     assert prediction.score.shape == prediction.classes.shape == (32, 48)
 
 
+def test_the_shorter_side_of_pictures_of_any_shape(tiny_network, image):
+    by_side, net = Detector(tiny_network(5), size=24), tiny_network(5)
+    for picture, size in ((image, (24, 36)), (image.transpose(1, 0, 2), (36, 24)), (image[:, :32], (24, 24))):
+        expected = Detector(net, size=size).predict(picture)
+        np.testing.assert_array_equal(by_side.predict(picture).score, expected.score)
+
+
+def test_the_one_that_comes_with_oddscape(street_lite, image):
+    detector = Detector.shipped()
+    assert (detector.size, detector.threshold, detector.score.name) == (64, 0.5, "densehybrid")
+    assert detector.label_space.classes[3] == "road"
+    assert detector.predict(image).open_set.max() <= 11
+    street_lite.unlink()
+    with pytest.raises(
+        OddscapeError, match=r"street-lite, which comes with Oddscape, is missing: no .*; give"
+    ):
+        Detector.shipped()
+
+
 def test_the_network_is_put_into_evaluation_mode(tiny_network):
     net = tiny_network(5).train()
     Detector(net)

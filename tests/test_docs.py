@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from oddscape.model_figures import model_figures
 from oddscape.models import MODELS, create_model
 from oddscape.models.architectures import ARCHITECTURES
 from oddscape.protocol_file import read_protocol
+from oddscape.training.config import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -115,10 +117,14 @@ def test_every_block_of_python_runs(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", pages_with(lambda page: blocks(page, "toml")))
-def test_every_block_of_toml_is_a_protocol(page, tmp_path):
+def test_every_block_of_toml_is_a_protocol_or_a_training_run(page, tmp_path):
+    own = tmp_path / "own.toml"
     for block in blocks(page, "toml"):
-        (tmp_path / "own.toml").write_text(block.code)
-        assert read_protocol(tmp_path / "own.toml").title
+        own.write_text(block.code)
+        if "dataset" in tomllib.loads(block.code):
+            assert TrainConfig.from_toml(own, method="closed-set", out=tmp_path / "run")
+        else:
+            assert read_protocol(own).title
 
 
 # ── Command lines ───────────────────────────────────────────────────────────────────────────────────────────

@@ -68,6 +68,8 @@ def test_pictures_are_seen_at_the_size_asked_for(net, pictures):
     net.register_forward_pre_hook(lambda _, given: seen.append(tuple(given[0].shape[-2:])))
     score = fit_scores(net, pictures, ["sml"], size=(32, 64), labels="truth")["sml"]
     assert seen == [(64, 64)] + 5 * [(32, 64)]  # the probe is of another size
+    fit_scores(net, pictures[:1], ["sml"], size=32)
+    assert seen[-1] == (32, 48)
     assert score.formula.endswith("5 pictures at 64×32 by their labels")
 
 

@@ -10,14 +10,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oddscape import data
 from oddscape.component_sizes import ComponentSizes
 from oddscape.errors import OddscapeError
 from oddscape.evaluation import evaluate, evaluate_scores
+from oddscape.fitting import fit_scores
 from oddscape.models import create_model, save_checkpoint
 from oddscape.processes import Processes, is_main_process
 from oddscape.protocols import PROTOCOLS
 from oddscape.results import Results
+from oddscape.scenes import Scene
 from oddscape.score_files import write_score
+from oddscape.scores.fitted import FITTED
+from oddscape.scores.fitted.files import load_scores
 
 
 @given(st.integers(0, 50), st.integers(1, 9))
@@ -149,4 +154,48 @@ def test_two_processes_evaluate_like_one_and_one_of_them_tells(streethazards_fol
     alone.save(tmp_path / "alone.json")
     assert figures(tmp_path / "together.json") == figures(tmp_path / "alone.json")
     assert "results:" in printed[0]
+    assert printed[1] == ""
+
+
+def assert_alike(fitted, alone, net):
+    """Two fits of one network to the same pictures: the sample bit for bit, sums up to rounding."""
+    assert list(fitted) == list(alone)
+    torch.manual_seed(0)
+    out = net.eval()(torch.rand(1, 3, 64, 64))
+    for name, score in alone.items():
+        assert fitted[name].formula == score.formula
+        torch.testing.assert_close(fitted[name](out), score(out), rtol=1e-4, atol=1e-4)
+    assert torch.equal(fitted["knn"].function.directions, alone["knn"].function.directions)
+
+
+@pytest.mark.parametrize("count", [3, 10])
+def test_parts_of_any_size_fit_the_scores_of_the_whole(monkeypatch, count):
+    rng, shown = np.random.default_rng(0), []
+    pictures = [Scene(str(n), rng.integers(0, 256, (32, 64, 3), np.uint8)) for n in range(7)]
+    torch.manual_seed(0)
+    net = create_model("small_ladder", 5)
+
+    def fit():
+        return fit_scores(net, pictures, progress=lambda some: shown.append(len(some)) or some)
+
+    alone = fit()
+    assert list(alone) == list(FITTED)
+    assert_alike(in_parts(count, monkeypatch, fit), alone, net)
+    assert shown == [7, 7 // count]  # the main process's share alone
+
+
+def test_two_processes_fit_like_one_and_one_of_them_tells(streethazards_folder, tmp_path, two_processes):
+    torch.manual_seed(0)
+    net = create_model("small_ladder", 12)
+    weights, out = tmp_path / "w.safetensors", tmp_path / "fitted.safetensors"
+    save_checkpoint(net, weights, {"model": "small_ladder", "num_classes": "12"})
+    known = data.open("streethazards", streethazards_folder, split="training")
+    alone = fit_scores(net, known, max_pictures=5)
+    printed = two_processes(
+        *("-m", "oddscape", "fit", "--dataset", "streethazards", "--data", streethazards_folder),
+        *("--weights", weights, "--max-pictures", "5", "--out", out),
+    )
+    fitted = load_scores(out)
+    assert_alike({name: fitted[name] for name in FITTED}, alone, net)
+    assert printed[0].startswith("fitted sml, mahalanobis")
     assert printed[1] == ""

@@ -59,6 +59,9 @@ def test_what_is_saved_is_what_is_loaded(results, tmp_path):
 
 
 def test_sizes_of_their_own_stay_none(results, tmp_path):
+    by_side = replace(results, inference_size=432)
+    by_side.save(tmp_path / "by_side.json")
+    assert Results.load(tmp_path / "by_side.json").inference_size == 432
     own = replace(results, inference_size=None, protocol=PROTOCOLS["masks"])
     own.save(tmp_path / "r.json")
     again = Results.load(tmp_path / "r.json")

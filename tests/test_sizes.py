@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddscape.errors import OddscapeError
-from oddscape.sizes import format_size, parse_size, size_text
+from oddscape.sizes import format_size, parse_inference_size, parse_size, seen_size, size_text
 
 sides = st.integers(1, 100_000)
 
@@ -25,3 +25,28 @@ def test_what_is_written_is_read(size):
 def test_anything_else_is_refused(text):
     with pytest.raises(OddscapeError, match="is no size: expected width x height, as in 1024x512"):
         parse_size(text)
+
+
+def test_a_number_alone_is_the_shorter_side():
+    assert parse_inference_size(" 432") == 432
+    assert parse_inference_size("1024x512") == (512, 1024)
+    assert (format_size(432), size_text(432)) == ("432 on the shorter side", "432")
+    for text in ("", "0", "-5", "4.5", "432x"):
+        with pytest.raises(OddscapeError, match=r"is no size: .* 1024x512, or the shorter side, as in 432"):
+            parse_inference_size(text)
+
+
+@given(st.tuples(sides, sides), st.integers(1, 5_000))
+def test_the_shorter_side_is_as_asked_and_the_aspect_ratio_stays(picture, side):
+    height, width = seen_size(picture, side)
+    assert min(height, width) == side
+    assert abs(height * picture[1] - width * picture[0]) <= max(picture) / 2 + min(picture) / 2
+
+
+def test_what_a_network_sees():
+    assert seen_size((720, 1280), 432) == (432, 768)
+    assert seen_size((1280, 721), 432) == (767, 432)
+    assert seen_size((720, 1280), (64, 64)) == (64, 64)
+    assert seen_size((720, 1280), None) == (720, 1280)
+    with pytest.raises(OddscapeError, match="0 pixels for a picture's shorter side: expected 1 or more"):
+        seen_size((720, 1280), 0)

@@ -55,6 +55,10 @@ _GROUPS: dict[str, tuple[str, dict[str, str]]] = {
             "convert": "Turn a released checkpoint into safetensors that say what they are.",
         },
     ),
+    "detector": (
+        "Keep a network, a score and a threshold together.",
+        {"save": "Write a network, a score and a threshold to one file, for --detector."},
+    ),
     "submission": (
         "Make and check submissions to benchmarks.",
         {"make": "Score a folder of pictures into a submission.", "check": "Check a submission's files."},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +13,15 @@ from PIL import Image
 from torch import nn
 
 from oddscape.data import read_image
+from oddscape.detector_file import DetectorParts, read_parts, write_parts
 from oddscape.errors import OddscapeError
 from oddscape.inference import run_network
 from oddscape.labels import LabelSpace, label_space_of
 from oddscape.models import probe
 from oddscape.scores import Score, pick_scores
-from oddscape.sizes import Size
+from oddscape.sizes import InferenceSize
+from oddscape.weights.shipped import shipped_file
+from oddscape.wrappers.left_out import left_out
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +74,8 @@ class Detector:
         net: maps pictures [N, 3, H, W] in [0, 1] to a ``DenseOutput``; it is put into evaluation mode.
         score: a name in ``odd.SCORES``, or a callable of the same kind.
         threshold: pixels with a score above it are anomalous; None: no decision, the score map alone.
-        size: (H, W) at which the network sees pictures; None: their own.
+        size: (H, W) at which the network sees pictures; a whole number: the shorter side of each,
+            in pixels, its aspect ratio kept; None: their own.
         label_space: names and colours of the known classes; None: Cityscapes' for 19 classes, else numbers.
 
     Raises:
@@ -82,14 +88,16 @@ class Detector:
         score: str | Score = "energy",
         threshold: float | None = None,
         *,
-        size: Size | None = None,
+        size: InferenceSize | None = None,
         label_space: LabelSpace | None = None,
     ) -> None:
         self.net = net.eval()
         out = probe(net)
-        self.score = pick_scores([score], out.fields)[score] if isinstance(score, str) else score
+        if isinstance(score, str):
+            score = pick_scores([score], out.fields, left_out=left_out(net))[score]
+        self.score = score
         self.score.before_steps(out)  # refuses a network of another kind than it was fitted to
-        self.threshold = threshold
+        self.threshold = None if threshold is None else float(threshold)
         self.size = size
         self.label_space = label_space or label_space_of(out.num_classes)
 
@@ -106,6 +114,60 @@ class Detector:
             where = f"{picture}: " if isinstance(picture, str | Path) else ""
             raise OddscapeError(f"{where}the score {self.score.name!r} of this network is not a number (NaN)")
         return Prediction(image, classes, score, self.threshold, self.label_space)
+
+    def save(
+        self, path: str | Path, metadata: Mapping[str, str] | None = None, *, half: bool = False
+    ) -> None:
+        """Write the detector to one safetensors file, whole or not at all.
+
+        The file holds the weights in the type that they have, the score as it is written with what it learnt,
+        the threshold, the size, names and colours of the classes, and how the network was made: the name and
+        options that ``odd.create_model`` was told, and the wrappers around it (windows, scales and flips, MC
+        dropout, ensembles, ODIN, ReAct), for a threshold holds for the scores that these give.
+
+        Args:
+            path: the file, .safetensors.
+            metadata: further facts for people, such as the origin of the weights.
+            half: whether the weights are rounded to float16, for a file of half the size; once loaded, they
+                are float32 all the same.
+
+        Raises:
+            OddscapeError: a file of another ending, a score of one's own, which no name stands for, an
+                ensemble of networks that ``odd.create_model`` did not make, or weights beyond float16.
+        """
+        parts = DetectorParts(self.net, self.score, self.threshold, self.size, self.label_space)
+        write_parts(parts, path, metadata, half=half)
+
+    @classmethod
+    def load(cls, path: str | Path, net: nn.Module | None = None) -> Self:
+        """Read a detector that predicts what the saved one did; no code is run from the file.
+
+        Args:
+            path: a file of ``save``.
+            net: the network, without wrappers, where ``odd.create_model`` did not make it, or a function in a
+                file of one's own did: the weights go into it, and the wrappers around it.
+
+        Returns:
+            The detector on the CPU, its weights float32, or of the type that ``net`` has.
+
+        Raises:
+            OddscapeError: no such file, one that is damaged or holds something else, a network that has to be
+                given, or weights that do not fit it.
+        """
+        parts = read_parts(path, net)
+        return cls(parts.net, parts.score, parts.threshold, size=parts.size, label_space=parts.label_space)
+
+    @classmethod
+    def shipped(cls) -> Self:
+        """The detector that comes with Oddscape, ``street-lite``; its model card says what it is good for.
+
+        Returns:
+            The detector on the CPU.
+
+        Raises:
+            OddscapeError: this installation lacks its file.
+        """
+        return cls.load(shipped_file())
 
 
 def _as_array(picture: str | Path | Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -27,10 +27,11 @@ from oddscape.scenes import Scene
 from oddscape.score_files import ScoreFolder
 from oddscape.score_tally import ScoreSource
 from oddscape.scores import SCORES, Score, pick_scores
-from oddscape.sizes import Size, format_size
+from oddscape.sizes import InferenceSize, Size, format_size
 from oddscape.tally import SceneMaps, Tally
 from oddscape.wrappers import unwrapped
 from oddscape.wrappers.ensemble import Ensemble
+from oddscape.wrappers.left_out import left_out
 
 # Training an outlier head changes the other outputs too, so every score of such a network saw outliers.
 _OUTLIER_HEAD = "outlier_logits"
@@ -48,7 +49,7 @@ def evaluate(
     scores: Sequence[str] = ("all",),
     *,
     fitted: Mapping[str, Score] | None = None,
-    size: Size | None = None,
+    size: InferenceSize | None = None,
     evaluation_size: Size | None = None,
     reader: Mapping[str, str] | None = None,
     model: str = "",
@@ -71,7 +72,7 @@ def evaluate(
         scores: names in ``odd.SCORES`` and of ``fitted``; ``"all"`` stands for those that the network can
             carry and all that are fitted.
         fitted: scores that have learnt from known data, by name (``odd.fit_scores``, ``odd.load_scores``).
-        size: (H, W) at which the network sees the pictures; None: their own.
+        size: (H, W) at which the network sees the pictures, or the shorter side of each; None: their own.
         evaluation_size: overrides the protocol's; the results say so.
         reader: overrides options of the protocol's reader; the results say so.
         model: name of the network for tables; its class's name where empty, below the wrappers.
@@ -86,7 +87,7 @@ def evaluate(
             two before the first picture is read.
     """
     out = probe(net)
-    chosen = pick_scores(list(scores), out.fields, fitted)
+    chosen = pick_scores(list(scores), out.fields, fitted, left_out(net))
     for score in (fitted or {}).values():
         score.before_steps(out)  # refuses a network of another kind than it was fitted to
     trained = saw_outliers or _has_outlier_head(net)

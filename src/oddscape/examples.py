@@ -18,6 +18,7 @@ from oddscape.labels import label_space_of
 from oddscape.models import probe
 from oddscape.results import Results, ScoreResult
 from oddscape.scores import Score, pick_scores
+from oddscape.wrappers.left_out import left_out
 
 
 def illustrate(
@@ -42,7 +43,7 @@ def illustrate(
     if score is None:
         score = max(results.scores, key=lambda r: r.headline(results.protocol).average_precision).score
     shown = results.of(score)
-    scores = pick_scores([score], probe(net).fields, fitted)
+    scores = pick_scores([score], probe(net).fields, fitted, left_out(net))
     dataset = data_sets.open(results.protocol.data, data, **results.protocol.reader)
     by_precision = np.argsort(shown.picture_average_precision)[::-1].tolist()
     ranked = [index for index in by_precision if not math.isnan(shown.picture_average_precision[index])]

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
 
 import numpy as np
 import torch
@@ -21,7 +23,7 @@ from oddscape.data import resize_image
 from oddscape.data.tensors import to_tensor
 from oddscape.outputs import DenseOutput, NativeMaps
 from oddscape.scores import Score
-from oddscape.sizes import Size
+from oddscape.sizes import InferenceSize, Size, seen_size
 
 BAND_COLUMNS = 32
 _SPECK = 2.0**-100  # far below what two different float32 logits can differ by
@@ -46,7 +48,7 @@ def run_network(
     image: NDArray[np.uint8],
     scores: Mapping[str, Score],
     *,
-    size: Size | None = None,
+    size: InferenceSize | None = None,
     output_size: Size | None = None,
 ) -> Postprocessed:
     """Show one picture to a network and compute its class map and scores by the fused path.
@@ -55,13 +57,14 @@ def run_network(
         net: a network in evaluation mode.
         image: uint8 [H, W, 3].
         scores: the scores by name.
-        size: (H, W) at which the network sees the picture; None: its own.
+        size: (H, W) at which the network sees the picture, or its shorter side; None: its own.
         output_size: (H, W) of the maps; None: the picture's own.
     """
     device = next(net.parameters()).device
-    seen = image if size is None else resize_image(image, size)
+    own = (image.shape[0], image.shape[1])
+    seen = resize_image(image, seen_size(own, size))
     out: DenseOutput = net(to_tensor(seen).to(device))
-    return postprocess(replace(out, size=output_size or image.shape[:2]), scores)
+    return postprocess(replace(out, size=output_size or own), scores)
 
 
 @torch.inference_mode()
@@ -78,28 +81,48 @@ def postprocess(
             finished map (:class:`~oddscape.scores.postprocessing.PostProcessing`) follows the bands.
         band_columns: columns of a band; 32 fill the vectors and keep a band of 19 classes to 2.5 MB.
     """
-    device, shape = out.native.logits.device, (len(out.native.logits), *out.size)
-    classes = torch.empty(shape, dtype=torch.uint8, device=device)
-    maps = {name: torch.empty(shape, device=device) for name, score in scores.items() if score.per_pixel}
-    wanted = any(score.reads_evidence for score in scores.values())
-    evidence = torch.empty(shape, device=device) if wanted else None
-    upsampler = _BandUpsampler(out, {need for name in maps for need in scores[name].needs})
-    for picture in range(shape[0]):
-        for left in range(0, out.size[1], band_columns):
-            columns = slice(left, min(left + band_columns, out.size[1]))
-            band = upsampler.band(picture, columns)
-            for name, full in maps.items():
-                full[picture, :, columns] = scores[name].function(band)[0]
-            if evidence is not None:
-                evidence[picture, :, columns] = band.log_evidence[0]
-            # Last, for it takes the band's own memory to work in.
-            classes[picture, :, columns] = _classes(band)[0]
-            del band  # so that the next one takes its place in memory and cache
-    whole = out if evidence is None else out.with_evidence(evidence)
+    full = _by_bands(out, scores, band_columns)
+    whole = out if full.evidence is None else out.with_evidence(full.evidence)
+    finished: dict[str, Tensor] = {}
     for name, score in scores.items():
-        if not score.per_pixel:
-            maps[name] = score.before_steps(whole)
-    return Postprocessed(classes, {n: score.after_steps(maps[n], classes) for n, score in scores.items()})
+        before = full.maps[name] if score.per_pixel else score.before_steps(whole)
+        finished[name] = score.after_steps(before, full.classes)
+    return Postprocessed(full.classes, finished)
+
+
+@dataclass(frozen=True, eq=False)
+class _FullSize:
+    """What bands are put into, each [N, H, W]: classes, maps of per-pixel scores, evidence if wanted."""
+
+    classes: Tensor
+    maps: dict[str, Tensor]
+    evidence: Tensor | None
+
+    @classmethod
+    def empty(cls, out: DenseOutput, scores: Mapping[str, Score]) -> _FullSize:
+        make = partial(torch.empty, (len(out.native.logits), *out.size), device=out.native.logits.device)
+        maps = {name: make() for name, score in scores.items() if score.per_pixel}
+        wanted = any(score.reads_evidence for score in scores.values())
+        return cls(make(dtype=torch.uint8), maps, make() if wanted else None)
+
+    def fill(self, band: DenseOutput, scores: Mapping[str, Score], picture: int, columns: slice) -> None:
+        place = (picture, slice(None), columns)
+        for name, full in self.maps.items():
+            full[place] = scores[name].function(band)[0]
+        if self.evidence is not None:
+            self.evidence[place] = band.log_evidence[0]
+        # Last, for it takes the band's own memory to work in.
+        self.classes[place] = _classes(band)[0]
+
+
+def _by_bands(out: DenseOutput, scores: Mapping[str, Score], band_columns: int) -> _FullSize:
+    full, width = _FullSize.empty(out, scores), out.size[1]
+    upsampler = _BandUpsampler(out, {need for name in full.maps for need in scores[name].needs})
+    for picture, left in product(range(len(full.classes)), range(0, width, band_columns)):
+        columns = slice(left, min(left + band_columns, width))
+        # No name for the band: the next one is to take its place in memory and cache.
+        full.fill(upsampler.band(picture, columns), scores, picture, columns)
+    return full
 
 
 def _classes(band: DenseOutput) -> Tensor:

@@ -15,6 +15,7 @@ from oddscape.errors import OddscapeError
 from oddscape.files import written_atomically
 from oddscape.interval import Interval
 from oddscape.protocols import Protocol
+from oddscape.sizes import InferenceSize
 
 FORMAT_VERSION = 2
 
@@ -251,7 +252,8 @@ class Results:
         overrides: in words, what this run changed of the protocol; empty if nothing.
         model: name of the network, for tables.
         weights: file of its weights, or "" where they came from elsewhere.
-        inference_size: (H, W) at which the network saw the pictures; None: their own size.
+        inference_size: (H, W) at which the network saw the pictures, or the shorter side of each; None: their
+            own size.
         pictures: names of the pictures, in order.
         left_out: name of each picture that no per-picture figure counts, and why.
         known_pixels: number of known pixels.
@@ -279,7 +281,7 @@ class Results:
     overrides: list[str]
     model: str
     weights: str
-    inference_size: tuple[int, int] | None
+    inference_size: InferenceSize | None
     pictures: list[str]
     left_out: dict[str, str]
     known_pixels: int
@@ -361,6 +363,14 @@ def _nan_for_null(value: Any, _: type) -> float:
     return math.nan if value is None else float(value)
 
 
+def _inference_size(value: Any, _: type) -> InferenceSize | None:
+    if value is None or isinstance(value, int):
+        return value
+    height, width = value
+    return int(height), int(width)
+
+
 _CONVERTER = Converter()
 _CONVERTER.register_unstructure_hook(float, _null_unless_finite)
 _CONVERTER.register_structure_hook(float, _nan_for_null)
+_CONVERTER.register_structure_hook(InferenceSize | None, _inference_size)

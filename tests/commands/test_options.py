@@ -295,18 +295,19 @@ def test_weights_name_networks_of_other_libraries_with_their_options(
 ):
     made = []
 
-    def encoder(name, num_classes, *, width):
-        made.append((name, num_classes, width))
+    def encoder(name, num_classes, *, stem_width):
+        made.append((name, num_classes, stem_width))
         return create_model("small_ladder", num_classes)
 
     monkeypatch.setitem(ORIGINS, "timm", encoder)
     weights = tmp_path / "w.safetensors"
-    told = {"model": "timm:resnet18", "num_classes": "12", "model_options": json.dumps({"width": 32})}
+    told = {"model": "timm:resnet18", "num_classes": "12", "model_options": json.dumps({"stem_width": 32})}
     save_checkpoint(create_model("small_ladder", 12), weights, told)
     asked = (masks_folder / "images", "--weights", weights, "--score", "msp", "--scores-to", tmp_path / "s")
     assert run("predict", *asked)[0] == 0
-    assert run("predict", *asked, "--model-options.width", 8)[0] == 0
-    assert made == [("resnet18", 12, 32), ("resnet18", 12, 8)]
+    assert run("predict", *asked, "--model-options.stem-width", 8)[0] == 0
+    assert run("predict", *asked, "--model-options.stem_width", 4)[0] == 0
+    assert made == [("resnet18", 12, 32), ("resnet18", 12, 8), ("resnet18", 12, 4)]
 
 
 def test_training_writes_weights_that_name_their_network(

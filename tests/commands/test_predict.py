@@ -8,24 +8,18 @@ import pytest
 import torch
 from PIL import Image
 
-from oddscape.cli import main
 from oddscape.detector import Detector
 from oddscape.models import create_model, load_checkpoint, save_checkpoint
 from oddscape.score_files import SCORE_FORMATS, ScoreFolder
 
 
 @pytest.fixture
-def predict(masks_folder, weights, capsys):
+def predict(run, masks_folder, weights):
     """Predict four pictures; give exit status, standard output and standard error."""
 
-    def call(*options, pictures=masks_folder / "images"):
-        arguments = ("predict", pictures, "--weights", weights, "--score", "msp", *options)
-        try:
-            main([str(argument) for argument in arguments])
-            status = 0
-        except SystemExit as exit_:
-            status = exit_.code
-        return status, *capsys.readouterr()
+    def call(*options):
+        pictures = masks_folder / "images"
+        return run("predict", pictures, "--weights", weights, "--score", "msp", *options)
 
     return call
 
@@ -52,7 +46,7 @@ def test_scores_and_pictures_can_be_written_at_once(predict, tmp_path):
     status, printed, err = predict("--scores-to", tmp_path / "scores", "--out", tmp_path / "out")
     assert (status, err) == (0, "")
     assert printed == f"4 of 4 pictures: {tmp_path / 'out'} and {tmp_path / 'scores'}\n"
-    assert len(list((tmp_path / "out").iterdir())) == 16
+    assert len(list((tmp_path / "out").iterdir())) == 4 * 4 + 1  # and a legend
     scores = ScoreFolder(tmp_path / "scores")
     np.testing.assert_array_equal(scores.read("a"), np.load(tmp_path / "out" / "a_score.npy"))
 
@@ -144,19 +138,68 @@ def test_ctrl_c_leaves_whole_files_alone(predict, tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "scores").iterdir()] == ["a.npy"]
 
 
-def test_a_network_that_computes_nan_is_one_line_and_no_file(tmp_path, capsys):
+def test_a_network_that_computes_nan_is_one_line_and_no_file(run, tmp_path):
     net = create_model("small_ladder", 12)
     with torch.no_grad():
         [parameter.fill_(torch.nan) for parameter in net.parameters()]
     known = {"model": "small_ladder", "num_classes": "12"}
-    save_checkpoint(net, tmp_path / "nan.safetensors", known)
-    Image.new("RGB", (48, 32)).save(tmp_path / "p.png")
-    with pytest.raises(SystemExit):
-        main(
-            [
-                *("predict", str(tmp_path / "p.png"), "--weights", str(tmp_path / "nan.safetensors")),
-                *("--scores-to", str(tmp_path / "scores")),
-            ]
-        )
-    assert "p.png: the score 'energy' of this network is not a number (NaN)" in capsys.readouterr().err
+    weights, picture = tmp_path / "nan.safetensors", tmp_path / "p.png"
+    save_checkpoint(net, weights, known)
+    Image.new("RGB", (48, 32)).save(picture)
+    status, _, err = run("predict", picture, "--weights", weights, "--scores-to", tmp_path / "scores")
+    assert status == 1
+    assert "p.png: the score 'energy' of this network is not a number (NaN)" in err
     assert not (tmp_path / "scores").exists()
+
+
+# ── The detector that comes with Oddscape ───────────────────────────────────────────────────────────────────
+
+
+def test_without_weights_the_shipped_ones_are_used_and_named(run, street_lite, masks_folder, tmp_path):
+    picture, out = masks_folder / "images" / "a.png", tmp_path / "out"
+    status, printed, err = run("predict", picture, "--out", out, "--device", "cpu", "--threads", 1)
+    assert (status, err) == (0, "")
+    assert printed == (
+        "weights: street-lite, which comes with Oddscape; licence: for tests [of these]\n"
+        f"1 of 1 pictures: {out}\n"
+    )
+    kinds = ("classes.png", "heat.png", "overlay.png", "score.npy")
+    assert {file.name for file in out.iterdir()} == {"legend.png", *(f"a_{kind}" for kind in kinds)}
+    expected = Detector.load(street_lite).predict(picture)
+    np.testing.assert_array_equal(np.load(out / "a_score.npy"), expected.score)
+    painted = np.array(Image.open(out / "a_classes.png"))
+    np.testing.assert_array_equal(painted, expected.label_space.paint(expected.classes))
+
+
+@pytest.mark.usefixtures("street_lite")
+@pytest.mark.parametrize(
+    "option", [("--score", "msp"), ("--threshold", 1), ("--size", 432), ("--num-classes", 11), ("--flip",)]
+)
+def test_options_of_a_network_want_one(run, masks_folder, tmp_path, option):
+    status, printed, err = run("predict", masks_folder / "images", "--out", tmp_path / "out", *option)
+    assert (status, printed) == (1, "")
+    assert err == (
+        "oddscape: --weights FILE is needed beside these options: street-lite, which comes with Oddscape, "
+        "brings its own score, threshold and size\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_shipped_weights_that_are_missing_are_one_line(run, street_lite, masks_folder, tmp_path):
+    street_lite.unlink()
+    status, printed, err = run("predict", masks_folder / "images", "--out", tmp_path / "out")
+    assert (status, printed) == (1, "")
+    assert err == (
+        f"oddscape: street-lite, which comes with Oddscape, is missing: no {street_lite}; "
+        "give --weights FILE or --detector FILE\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_shorter_side_is_a_size(predict, tmp_path):
+    predict("--size", 64, "--scores-to", tmp_path / "side")
+    predict("--size", "96x64", "--scores-to", tmp_path / "both")
+    side, both = (ScoreFolder(tmp_path / name).read("a") for name in ("side", "both"))
+    np.testing.assert_array_equal(side, both)
+    status, _, err = predict("--size", "64x", "--scores-to", tmp_path / "bad")
+    assert (status, "or the shorter side, as in 432" in err) == (1, True)

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oddscape.errors import OddscapeError
 from oddscape.outputs import DenseOutput, NativeMaps
@@ -40,6 +42,22 @@ def test_parameters_are_fixed_one_after_the_other_but_once():
     with pytest.raises(OddscapeError, match="has no parameter 'gamma'; it has: temperature"):
         score.with_(gamma=0.3)
     assert SCORES["gen"].with_() is SCORES["gen"]
+
+
+@given(value=st.floats(0, exclude_min=True, allow_infinity=False), whole=st.integers(1, 2**53))
+def test_what_is_written_is_read_again_to_the_last_digit(value, whole):
+    given_in_python = SCORES["gen"].with_(temperature=value, classes=whole)
+    score = given_in_python.then(POSTPROCESSING["smoothing"])
+    assert read_score(score.name, SCORES).function.keywords == {"temperature": value, "classes": whole}
+
+
+def test_parameters_may_be_fixed_after_a_step_was_added():
+    score = SCORES["energy"].then(POSTPROCESSING["smoothing"]).with_(temperature=2)
+    assert score.name == "energy@temperature=2+smoothing"
+    assert score.formula == read_score(score.name, SCORES).formula
+    assert score.without_steps().name == "energy@temperature=2"
+    assert score.without_steps().formula == SCORES["energy"].with_(temperature=2).formula
+    assert torch.equal(score(OUT), read_score(score.name, SCORES)(OUT))
 
 
 def test_steps_follow_in_the_order_in_which_they_are_written():

@@ -14,7 +14,9 @@ from oddscape.commands.options import (
     NetworkOptions,
     SizeOption,
     fitted_scores,
+    load_detector,
     reader_option,
+    refuse_beside_detector,
 )
 from oddscape.commands.progress import progress_bar
 from oddscape.errors import OddscapeError
@@ -26,13 +28,17 @@ if TYPE_CHECKING:
     from oddscape.illustrations import Illustration
     from oddscape.results import Results
 
+# Of scores, the file of fitted ones, and how the network sees pictures.
+_NOTHING_ASKED = ((), None, InferenceOptions())
+
 
 def evaluate(
     *,
     protocol: str,
     data: Path,
     network: NetworkOptions = NetworkOptions(),
-    score: tuple[str, ...] = ("all",),
+    detector: Path | None = None,
+    score: tuple[str, ...] = (),
     fitted: Path | None = None,
     scores_from: Path | None = None,
     method: str = "",
@@ -52,8 +58,12 @@ def evaluate(
         Name of the protocol (see ``oddscape protocols``), or a TOML file that describes one's own.
     data
         Folder of the protocol's data set.
+    detector
+        File of ``oddscape detector save``, which brings the network, the score and how it sees pictures; or
+        street-lite, which comes with Oddscape.
     score
-        A score's name; may be given several times. ``all``: every score that the network can carry.
+        A score's name; may be given several times. ``all``, the default: every score that the network can
+        carry.
     fitted
         File of ``oddscape fit``, whose scores are then among them.
     scores_from
@@ -81,15 +91,20 @@ def evaluate(
         "reader": dict(reader_option(text) for text in reader),
         "engine": engine,
     }
-    net, learnt = None, fitted_scores(fitted)
-    if scores_from is None:
-        if method:
-            raise OddscapeError("--method names what made the files of --scores-from, which is not given")
-        net, results = _run_network(network, score, inference, rules | {"fitted": learnt})
-    else:
-        _refuse_network(network, score, inference, fitted)
+    net, run = None, dict[str, Any]()
+    if scores_from is not None:
+        _refuse_network(network, score, inference, fitted, detector)
         network.limit_threads()
         results = _read_scores(scores_from, method, rules)
+    else:
+        if method:
+            raise OddscapeError("--method names what made the files of --scores-from, which is not given")
+        if detector is None:
+            net, run = _of_options(network, score, inference, fitted)
+        else:
+            refuse_beside_detector(network, nothing_else=(score, fitted, inference) == _NOTHING_ASKED)
+            net, run = _of_detector(detector, network)
+        results = _run_network(net, rules | run)
     from oddscape.processes import is_main_process
 
     if not is_main_process():
@@ -98,22 +113,46 @@ def evaluate(
     if report is not None:
         from oddscape.examples import illustrate
 
-        pictures = [] if net is None else illustrate(net, results, data, count=shown, fitted=learnt)
+        pictures = [] if net is None else illustrate(net, results, data, count=shown, fitted=run["fitted"])
         _write_report(report, results, pictures)
 
 
-def _run_network(
-    network: NetworkOptions, score: tuple[str, ...], inference: InferenceOptions, rules: dict[str, Any]
-) -> tuple[nn.Module, Results]:
+def _of_options(
+    network: NetworkOptions, score: tuple[str, ...], inference: InferenceOptions, fitted: Path | None
+) -> tuple[nn.Module, dict[str, Any]]:
+    """A network of options, and what ``odd.evaluate`` is told of it and its scores."""
     nets, model = network.load()
-    net = inference.around(nets)
+    return inference.around(nets), {
+        "scores": score or ("all",),
+        "fitted": fitted_scores(fitted),
+        "size": inference.size,
+        "model": model,
+        "weights": network.weights_names,
+        "saw_outliers": network.saw_outliers,
+    }
 
+
+def _of_detector(file: Path, network: NetworkOptions) -> tuple[nn.Module, dict[str, Any]]:
+    """A detector's network, and what ``odd.evaluate`` is told of it and its score."""
+    from oddscape.scores.fitted.files import is_fitted
+
+    detector, said = load_detector(file, network)
+    plain = detector.score.without_steps()
+    return detector.net, {
+        "scores": (detector.score.name,),
+        "fitted": {plain.name: plain} if is_fitted(plain) else {},
+        "size": detector.size,
+        "model": said.get("model", ""),
+        "weights": file.name,
+        "saw_outliers": said.get("saw_outliers") == "true",
+    }
+
+
+def _run_network(net: nn.Module, rules: dict[str, Any]) -> Results:
     from oddscape.evaluation import evaluate as run
 
-    rules |= {"size": inference.size, "model": model, "weights": network.weights_names}
-    rules["saw_outliers"] = network.saw_outliers
-    with progress_bar(f"evaluating {model}") as advance:
-        return net, run(net, scores=score, progress=scenes(advance), **rules)
+    with progress_bar(f"evaluating {rules['model']}") as advance:
+        return run(net, progress=scenes(advance), **rules)
 
 
 def _read_scores(folder: Path, method: str, rules: dict[str, Any]) -> Results:
@@ -124,11 +163,15 @@ def _read_scores(folder: Path, method: str, rules: dict[str, Any]) -> Results:
 
 
 def _refuse_network(
-    network: NetworkOptions, score: tuple[str, ...], inference: InferenceOptions, fitted: Path | None
+    network: NetworkOptions,
+    score: tuple[str, ...],
+    inference: InferenceOptions,
+    fitted: Path | None,
+    detector: Path | None,
 ) -> None:
     # Threads may be told for anything that computes.
-    asked = (replace(network, threads=None), inference, score, fitted)
-    if asked != (NetworkOptions(), InferenceOptions(), ("all",), None):
+    asked = (replace(network, threads=None), detector, score, fitted, inference)
+    if asked != (NetworkOptions(), None, *_NOTHING_ASKED):
         raise OddscapeError(
             "--scores-from takes no network: leave out --model, --weights, --score, --size and the like"
         )

@@ -26,6 +26,8 @@ def fit(
 ) -> None:
     """Fit scores that learn from known data, and write them to a file for evaluate and predict.
 
+    Started by ``torchrun``, several processes share the pictures.
+
     Parameters
     ----------
     dataset
@@ -50,6 +52,7 @@ def fit(
     net = inference.around(nets)
 
     from oddscape.fitting import fit_scores
+    from oddscape.processes import is_main_process
     from oddscape.scores.fitted.files import save_scores
     from oddscape.wrappers import unwrapped
 
@@ -63,6 +66,8 @@ def fit(
             max_pictures=max_pictures,
             progress=scenes(advance),
         )
+    if not is_main_process():
+        return
     ways = "; ".join(unwrapped(net)[1])
     about = {"network": model, "weights": network.weights_names, "inference": ways, "data": dataset}
     save_scores(fitted, out, about)

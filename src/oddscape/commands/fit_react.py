@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oddscape.advance import scenes
-from oddscape.commands.options import NetworkOptions, SizeOption, known_data
+from oddscape.commands.options import InferenceSizeOption, NetworkOptions, known_data
 from oddscape.commands.progress import progress_bar
 from oddscape.errors import OddscapeError
 
@@ -23,7 +23,7 @@ def fit_react(
     network: NetworkOptions = NetworkOptions(),
     percentile: float = 90.0,
     max_pictures: int | None = None,
-    size: SizeOption = None,
+    size: InferenceSizeOption = None,
     reader: tuple[str, ...] = (),
 ) -> None:
     """Print the option --react LAYER=THRESHOLD for evaluate, predict and fit: a percentile of known data.
@@ -41,7 +41,8 @@ def fit_react(
     max_pictures
         Take so many pictures, evenly spread over the data; by default all.
     size
-        Width x height at which the network sees the pictures, as in 1024x512; by default their own.
+        Width x height at which the network sees the pictures, as in 1024x512, or the shorter side of each,
+        as in 432; by default their own.
     reader
         An option of the data set's reader as NAME=VALUE; by default the split that ``oddscape train`` takes.
     """

@@ -7,20 +7,23 @@ import os
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
-from cyclopts import Parameter, Token
+from cyclopts import Parameter, Token, convert
 
 from oddscape.errors import OddscapeError
-from oddscape.sizes import Size, parse_size, size_text
+from oddscape.sizes import InferenceSize, Size, parse_inference_size, parse_size, size_text
+from oddscape.weights.shipped import SHIPPED
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
     from oddscape.data import Dataset
+    from oddscape.detector import Detector
+    from oddscape.labels import LabelSpace
     from oddscape.scores import Score
 
 
@@ -28,7 +31,11 @@ def _size(_hint: Any, tokens: Sequence[Token]) -> Size:
     return parse_size(tokens[0].value)
 
 
-def _shown(size: Size | None) -> str:
+def _inference_size(_hint: Any, tokens: Sequence[Token]) -> InferenceSize:
+    return parse_inference_size(tokens[0].value)
+
+
+def _shown(size: InferenceSize | None) -> str:
     return size_text(size) if size else "none"
 
 
@@ -36,6 +43,12 @@ SizeOption: TypeAlias = Annotated[
     Size | None, Parameter(converter=_size, n_tokens=1, metavar="WxH", show_default=_shown)
 ]
 """A size on the command line: width x height, as in 1024x512."""
+
+InferenceSizeOption: TypeAlias = Annotated[
+    InferenceSize | None,
+    Parameter(converter=_inference_size, n_tokens=1, metavar="WxH|SIDE", show_default=_shown),
+]
+"""What networks see, on the command line: width x height, or the shorter side, as in 432."""
 
 
 def _as_toml(_hint: Any, tokens: Sequence[Token]) -> Any:
@@ -47,10 +60,18 @@ def _as_toml(_hint: Any, tokens: Sequence[Token]) -> Any:
         return text
 
 
-TableOption: TypeAlias = dict[
-    str, Annotated[int | float | bool | str, Parameter(converter=_as_toml, n_tokens=1)]
+def _with_underscores(hint: Any, tokens: Any) -> dict[str, Any]:
+    return {name.replace("-", "_"): value for name, value in convert(hint, tokens).items()}
+
+
+TableOption: TypeAlias = Annotated[
+    dict[str, Annotated[int | float | bool | str, Parameter(converter=_as_toml, n_tokens=1)]],
+    Parameter(converter=_with_underscores),
 ]
-"""A table on the command line, each value as ``--table.NAME VALUE``: read as TOML, else taken as text."""
+"""A table on the command line, each value as ``--table.NAME VALUE``: read as TOML, else taken as text.
+
+A dash in NAME stands for an underscore, as in every other option.
+"""
 
 
 def _scales(_hint: Any, tokens: Sequence[Token]) -> tuple[float, ...]:
@@ -138,13 +159,29 @@ class NetworkOptions:
         return ", ".join(file.name for file in self.weights)
 
     @property
+    def methods(self) -> list[str]:
+        """By which method each of the files says that it was trained, if it does."""
+        return self._said_of("method")
+
+    @property
     def saw_outliers(self) -> bool:
         """Whether any of the files says that it was trained with a loss that takes negatives."""
-        from oddscape.models import checkpoint_metadata
         from oddscape.training.methods import LOSSES
 
-        methods = (checkpoint_metadata(file).get("method") for file in self.weights)
-        return any(LOSSES[method].takes_negatives for method in methods if method in LOSSES)
+        return any(LOSSES[method].takes_negatives for method in self.methods if method in LOSSES)
+
+    def label_space(self, num_classes: int) -> LabelSpace | None:
+        """Names and colours of so many known classes, if a file names as many."""
+        from oddscape.data.named_classes import classes_named
+
+        named = [json.loads(names) for names in self._said_of("classes")]
+        return next((classes_named(names) for names in named if len(names) == num_classes), None)
+
+    def _said_of(self, key: str) -> list[str]:
+        from oddscape.models import checkpoint_metadata
+
+        said = [checkpoint_metadata(file) for file in self.weights]
+        return [metadata[key] for metadata in said if key in metadata]
 
     def load(self) -> tuple[list[nn.Module], str]:
         """Make the networks, load their weights, and return them with the name of all: ``"erfnet ×3"``."""
@@ -214,9 +251,12 @@ class _Said:
 
     @classmethod
     def by(cls, weights: Path | None) -> Self:
+        from oddscape.detector_file import DETECTOR
         from oddscape.models import checkpoint_metadata
 
         known = {} if weights is None else checkpoint_metadata(weights)
+        if DETECTOR in known:
+            raise OddscapeError(f"{weights} holds a detector: give it as --detector {weights}")
         classes, options = known.get("num_classes", "0"), known.get("model_options", "{}")
         try:
             return cls(known.get("model", ""), int(classes) or None, dict(json.loads(options)))
@@ -235,7 +275,8 @@ class InferenceOptions:
     Parameters
     ----------
     size
-        Width x height at which the network sees the pictures, as in 1024x512; by default their own.
+        Width x height at which the network sees the pictures, as in 1024x512, or the shorter side of each,
+        as in 432; by default their own.
     react
         LAYER=THRESHOLD: what this layer reads is clipped at the threshold (ReAct), as ``oddscape fit-react``
         prints it.
@@ -258,7 +299,7 @@ class InferenceOptions:
         What ODIN divides the logits by; by default 1000.
     """
 
-    size: SizeOption = None
+    size: InferenceSizeOption = None
     react: str | None = None
     window: SizeOption = None
     overlap: float | None = None
@@ -313,3 +354,104 @@ class InferenceOptions:
         if self.flip or self.scales != (1.0,):
             net = MultiScaleFlip(net, self.scales, self.flip)
         return net if self.mc_dropout is None else mc_dropout(net, self.mc_dropout, seed=0)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class DetectorOptions:
+    """A detector: from its file, or made of a network, a score and a threshold.
+
+    Parameters
+    ----------
+    detector
+        File of ``oddscape detector save``, which brings the network, the score, the threshold and how the
+        network sees pictures; or street-lite, which comes with Oddscape.
+    score
+        The score's name; by default energy.
+    fitted
+        File of ``oddscape fit``, whose scores may then be named.
+    threshold
+        Pixels with a score above it are anomalies; by default none is called one.
+    """
+
+    detector: Path | None = None
+    network: NetworkOptions = NetworkOptions()
+    score: str | None = None
+    fitted: Path | None = None
+    threshold: float | None = None
+    inference: InferenceOptions = InferenceOptions()
+
+    @property
+    def names_network(self) -> bool:
+        """Whether a network is named, or a detector that brings one."""
+        return bool(self.detector or self.network.model or self.network.weights)
+
+    def load_shipped(self) -> tuple[Detector, dict[str, str]]:
+        """The detector that comes with Oddscape, where no other is named; what its file says of it."""
+        anywhere = replace(self, network=replace(self.network, threads=None, device=None))
+        if anywhere != DetectorOptions():
+            raise OddscapeError(
+                f"--weights FILE is needed beside these options: {SHIPPED}, which comes with Oddscape, "
+                "brings its own score, threshold and size"
+            )
+        return load_detector(Path(SHIPPED), self.network)
+
+    def load(self) -> tuple[Detector, dict[str, str]]:
+        """The detector on its device, and what is known of its network: ``model``, ``saw_outliers`` …."""
+        if self.detector is None:
+            return self._made()
+        rest = replace(self, detector=None, network=NetworkOptions())
+        refuse_beside_detector(self.network, nothing_else=rest == DetectorOptions())
+        return load_detector(self.detector, self.network)
+
+    def _made(self) -> tuple[Detector, dict[str, str]]:
+        from oddscape.detector import Detector
+        from oddscape.models import probe
+        from oddscape.scores import pick_scores
+        from oddscape.wrappers.left_out import left_out
+
+        nets, model = self.network.load()
+        net, name = self.inference.around(nets), self.score or "energy"
+        out = probe(net)
+        score = pick_scores([name], out.fields, fitted_scores(self.fitted), left_out(net))[name]
+        labels = self.network.label_space(out.num_classes)
+        detector = Detector(net, score, self.threshold, size=self.inference.size, label_space=labels)
+        return detector, {
+            "model": model,
+            "weights": self.network.weights_names,
+            "method": ", ".join(dict.fromkeys(self.network.methods)),
+            "saw_outliers": json.dumps(self.network.saw_outliers),
+        }
+
+
+def load_detector(file: Path, network: NetworkOptions) -> tuple[Detector, dict[str, str]]:
+    """A detector from its file, on the device asked for, and what the file says of its network.
+
+    Args:
+        file: of ``oddscape detector save``, or the name of the detector that comes with Oddscape.
+        network: threads and device; and the model, where a function in a file of one's own makes it.
+    """
+    from oddscape.detector import Detector
+    from oddscape.models import checkpoint_metadata, create_model
+    from oddscape.weights.shipped import shipped_file
+
+    file = shipped_file() if str(file) == SHIPPED else file
+    network.limit_threads()
+    own = create_model(network.model, network.num_classes, **network.model_options) if network.model else None
+    detector = Detector.load(file, own)
+    detector.net.to(network.torch_device())
+    return detector, checkpoint_metadata(file)
+
+
+def refuse_beside_detector(network: NetworkOptions, *, nothing_else: bool) -> None:
+    """Make sure that nothing was asked for that a detector brings itself."""
+    from oddscape.models.own_file import is_own_file
+
+    asked = replace(network, threads=None, device=None)
+    if is_own_file(network.model or ""):  # the code of one's own network is in no file of weights
+        asked = replace(asked, model=None, num_classes=None, model_options={})
+    if asked != NetworkOptions() or not nothing_else:
+        raise OddscapeError(
+            "--detector brings its network, score, threshold and size: leave out --model, --weights, "
+            "--score, --fitted, --threshold, --size and the like"
+        )

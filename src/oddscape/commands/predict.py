@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from rich.console import Console
 
-from oddscape.commands.options import InferenceOptions, NetworkOptions, fitted_scores
+from oddscape.commands.options import DetectorOptions
 from oddscape.commands.progress import progress_bar
 from oddscape.errors import OddscapeError
+from oddscape.weights.shipped import SHIPPED
 
 if TYPE_CHECKING:
     from oddscape.detector import Detector, Prediction
@@ -27,13 +28,12 @@ def predict(
     scores_to: Path | None = None,
     score_format: str = "npy",
     score_dtype: Literal["float16", "float32"] | None = None,
-    network: NetworkOptions = NetworkOptions(),
-    score: str = "energy",
-    fitted: Path | None = None,
-    threshold: float | None = None,
-    inference: InferenceOptions = InferenceOptions(),
+    detector: DetectorOptions = DetectorOptions(),
 ) -> None:
     """Write each picture's class map, score (.npy and heat map) and overlay, or its score alone.
+
+    The overlay shows anomalies where there is a threshold; without it, classes. Without --weights, --model or
+    --detector, the detector that comes with Oddscape does it.
 
     Parameters
     ----------
@@ -48,12 +48,6 @@ def predict(
         Format of these: npy, npz, smiyc (HDF5), fishyscapes (npy) or png16 (16-bit greyscale with its scale).
     score_dtype
         Type of these; by default the format's own.
-    score
-        The score's name.
-    fitted
-        File of ``oddscape fit``, whose scores may then be named.
-    threshold
-        Pixels with a score above it become anomalies in the overlay; without it, the overlay shows classes.
     """
     _check_folders(out, scores_to)
     files = _files(pictures)
@@ -61,20 +55,14 @@ def predict(
     from oddscape.score_files import ScoreWriter
 
     writer = ScoreWriter(scores_to, score_format, score_dtype) if scores_to is not None else None
-    nets, _ = network.load()
-
-    from oddscape.detector import Detector
-    from oddscape.models import probe
-    from oddscape.scores import pick_scores
-
-    net = inference.around(nets)
-    chosen = pick_scores([score], probe(net).fields, fitted_scores(fitted))[score]
-    detector = Detector(net, chosen, threshold, size=inference.size)
+    loaded = _asked_for(detector)
+    if out is not None:
+        _write_legend(loaded, out)
     failures: list[str] = []
     with progress_bar("predicting") as advance:
         for done, file in enumerate(files):
             # A bad picture costs itself alone; a disk that refuses ends it all.
-            prediction = _predict(detector, file, failures)
+            prediction = _predict(loaded, file, failures)
             if prediction is not None:
                 _write(prediction, file, out, writer)
             advance(done + 1, len(files))
@@ -85,6 +73,20 @@ def predict(
     if failures:
         more = f"; and {len(failures) - _SHOWN} more" if failures[_SHOWN:] else ""
         raise OddscapeError("; ".join(failures[:_SHOWN]) + more)
+
+
+def _asked_for(options: DetectorOptions) -> Detector:
+    """The detector of the options; the one that comes with Oddscape where they name none."""
+    if options.names_network:
+        return options.load()[0]
+    detector, about = options.load_shipped()
+    Console().print(
+        f"weights: {SHIPPED}, which comes with Oddscape; licence: {about.get('licence', 'not stated')}",
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+    )
+    return detector
 
 
 def _predict(detector: Detector, file: Path, failures: list[str]) -> Prediction | None:
@@ -122,6 +124,14 @@ def _write(prediction: Prediction, file: Path, out: Path | None, writer: ScoreWr
         _write_pictures(prediction, file.stem, out)
     if writer is not None:
         writer.write(frame_id(file), prediction.score)  # as the data sets call the picture
+
+
+def _write_legend(detector: Detector, out: Path) -> None:
+    from oddscape.files import written_atomically
+    from oddscape.legend import legend
+
+    with written_atomically(out / "legend.png") as partial:
+        legend(detector.label_space, anomaly=detector.threshold is not None).save(partial, format="PNG")
 
 
 def _write_pictures(prediction: Prediction, stem: str, out: Path) -> None:

@@ -198,7 +198,10 @@ def fitting_scores(fields: frozenset[str]) -> dict[str, Score]:
 
 
 def pick_scores(
-    names: Sequence[str], fields: frozenset[str], fitted: Mapping[str, Score] | None = None
+    names: Sequence[str],
+    fields: frozenset[str],
+    fitted: Mapping[str, Score] | None = None,
+    left_out: Mapping[str, str] | None = None,
 ) -> dict[str, Score]:
     """Look scores up and make sure that a network can carry them.
 
@@ -208,6 +211,8 @@ def pick_scores(
             ``SCORES`` that the network can carry, and all that are fitted.
         fields: names of the native maps that the network gives.
         fitted: scores that have learnt from known data, by name, beside those of ``SCORES``.
+        left_out: maps that the network gives and its wrappers do not, and what these do
+            (:func:`~oddscape.wrappers.left_out.left_out`).
 
     Returns:
         The scores under the names as given.
@@ -226,10 +231,17 @@ def pick_scores(
     for name, score in picked.items():
         if missing := score.missing(fields):
             raise OddscapeError(
-                f"score {name!r} needs {', '.join(missing)}, which this network does not give; "
-                f"scores that it can carry: {', '.join(fitting)}"
+                f"{_refusal(name, missing, left_out or {})}; scores that it can carry: {', '.join(fitting)}"
             )
     return picked
+
+
+def _refusal(name: str, missing: Sequence[str], left_out: Mapping[str, str]) -> str:
+    needed = ", ".join(missing)
+    if not left_out.keys() >= set(missing):
+        return f"score {name!r} needs {needed}, which this network does not give"
+    ways = "; ".join(dict.fromkeys(left_out[each] for each in missing))
+    return f"score {name!r} does not run with this: {ways}, for that leaves out {needed}"
 
 
 def _expect_fitted(name: str, fitted: Mapping[str, Score]) -> None:

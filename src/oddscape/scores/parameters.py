@@ -53,7 +53,7 @@ def with_parameters(thing: Parametrised, given: dict[str, float]) -> Parametrise
     if not given:
         return thing
     values = {name: int(value) if known[name].whole else value for name, value in given.items()}
-    written = ",".join(f"{name}={value:g}" for name, value in values.items())
+    written = ",".join(f"{name}={_written(value)}" for name, value in values.items())
     return replace(
         thing,
         name=f"{thing.name}{',' if '@' in thing.name else '@'}{written}",
@@ -61,3 +61,9 @@ def with_parameters(thing: Parametrised, given: dict[str, float]) -> Parametrise
         formula=f"{thing.formula} ({written})",
         parameters=tuple(p for p in thing.parameters if p.name not in given),
     )
+
+
+def _written(value: float) -> str:
+    """The number as it is read again, exactly; a plus would begin a step of post-processing."""
+    short = f"{value:g}"
+    return (short if float(short) == value else repr(value)).replace("e+", "e")

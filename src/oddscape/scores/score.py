@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Literal
 
 import torch
@@ -66,7 +67,7 @@ class Score:
         Raises:
             OddscapeError: a parameter that it does not have, or a value that does not fit.
         """
-        return with_parameters(self, parameters)
+        return reduce(Score.then, self.steps, with_parameters(self.without_steps(), parameters))
 
     def then(self, step: PostProcessing) -> Score:
         """The same score with a further step on its finished map, which its name and formula then say.
@@ -79,6 +80,15 @@ class Score:
             formula=f"{self.formula}; then {step.formula}",
             steps=(*self.steps, step),
         )
+
+    def without_steps(self) -> Score:
+        """The same score before any step, under the name and formula that it had then."""
+        if not self.steps:
+            return self
+        written = "".join(f"+{step.name}" for step in self.steps)
+        done = "".join(f"; then {step.formula}" for step in self.steps)
+        name, formula = self.name.removesuffix(written), self.formula.removesuffix(done)
+        return replace(self, name=name, formula=formula, steps=())
 
     def __call__(self, out: DenseOutput) -> Tensor:
         """Score every pixel of N pictures, float32 [N, H, W].

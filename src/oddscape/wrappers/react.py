@@ -20,7 +20,7 @@ from oddscape.errors import OddscapeError
 from oddscape.models.layers import layer_named
 from oddscape.models.probing import probe
 from oddscape.outputs import DenseOutput
-from oddscape.sizes import Size
+from oddscape.sizes import InferenceSize, seen_size
 from oddscape.wrappers.activation_histogram import activation_histogram, no_activations, percentile_of
 
 Side = Literal["input", "output"]
@@ -44,7 +44,7 @@ class ReAct(nn.Module):
         if not math.isfinite(at):
             raise OddscapeError(f"ReAct clips activations at {at}; expected a finite number (odd.fit_react)")
         self.num_classes = probe(net).num_classes
-        self.net, self.on, self.at = net, on, at
+        self.net, self.on, self.at, self.side = net, on, at, side
         self.training = net.training
         self.tap = _Tap(on, side, partial(torch.clamp, max=at))
         # It stays on the layer, idle, as long as this module lives: compilers trace a hook, but no hooking.
@@ -53,7 +53,7 @@ class ReAct(nn.Module):
     @property
     def in_words(self) -> str:
         """What is done, for the record of a run."""
-        return f"ReAct, {self.tap.side} of {self.on} clipped at {self.at:g}"
+        return f"ReAct, {self.side} of {self.on} clipped at {self.at:g}"
 
     def forward(self, image: Tensor) -> DenseOutput:
         """Segment pictures float [N, 3, H, W] in [0, 1]."""
@@ -94,7 +94,7 @@ def fit_react(
     *,
     percentile: float = 90.0,
     side: Side = "input",
-    size: Size | None = None,
+    size: InferenceSize | None = None,
 ) -> float:
     """The threshold for :func:`react`: a percentile of a layer's activations on known data.
 
@@ -104,7 +104,7 @@ def fit_react(
         on: dotted name of the layer.
         percentile: above 0, up to 100; 90 as published. Every value counts, whatever its channel and place.
         side: whether the layer's input or output is clipped.
-        size: (H, W) at which the network sees the pictures; None: their own.
+        size: (H, W) at which the network sees the pictures, or the shorter side of each; None: their own.
 
     Returns:
         The threshold c, off by at most 1/2048 of it.
@@ -127,7 +127,7 @@ def count_activations(
     on: str,
     *,
     side: Side = "input",
-    size: Size | None = None,
+    size: InferenceSize | None = None,
 ) -> Tensor:
     """Count a layer's activations on pictures, as :func:`fit_react` does, in 4 MB however many there are.
 
@@ -139,7 +139,7 @@ def count_activations(
         pictures: uint8 [H, W, 3] each, of known content; taken one after the other.
         on: dotted name of the layer.
         side: whether the layer's input or output is counted.
-        size: (H, W) at which the network sees the pictures; None: their own.
+        size: (H, W) at which the network sees the pictures, or the shorter side of each; None: their own.
 
     Returns:
         int64 [524,288].
@@ -158,7 +158,7 @@ def count_activations(
     handle = tap.attach(net)
     try:
         for picture in pictures:
-            seen = picture if size is None else resize_image(picture, size)
+            seen = resize_image(picture, seen_size((picture.shape[0], picture.shape[1]), size))
             tap.run(net, to_tensor(seen).to(device))
     finally:
         handle.remove()

@@ -1,12 +1,15 @@
 """The bounded sample: of the whole whatever the parts, and uniform."""
 
+from itertools import combinations
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oddscape.errors import OddscapeError
-from oddscape.scores.fitted.coreset import coreset_of, merged_coreset, no_coreset
+from oddscape.scores.fitted.coreset import coreset_of, greedy_centres, merged_coreset, no_coreset
 
 
 def rows(coreset):
@@ -50,3 +53,43 @@ def test_equal_vectors_count_once():
 def test_samples_of_different_kinds_do_not_merge():
     with pytest.raises(OddscapeError, match=r"\[5, 3\] and \[5, 4\] vectors and channels"):
         merged_coreset(no_coreset(3, 5), no_coreset(4, 5))
+
+
+# ── Greedy centres ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def distances(vectors):
+    """[n, n], float64."""
+    x = vectors.double().numpy()
+    return np.sqrt(((x[:, None] - x[None]) ** 2).sum(-1))
+
+
+def covering_radius(between, centres):
+    """The largest distance of any vector to the nearest centre."""
+    return between[:, list(centres)].min(1).max()
+
+
+@given(seed=st.integers(0, 1000), n=st.integers(1, 40), count=st.integers(1, 45), channels=st.integers(1, 5))
+@settings(max_examples=50)
+def test_each_centre_is_the_farthest_from_those_before(seed, n, count, channels):
+    vectors = torch.randn(n, channels, generator=torch.Generator().manual_seed(seed))
+    between, naive = distances(vectors), [0]
+    while len(naive) < min(n, count):
+        naive.append(max(range(n), key=lambda i: min(between[i, j] for j in naive)))
+    assert greedy_centres(vectors, count).tolist() == naive
+
+
+@given(places=st.lists(st.tuples(*[st.integers(-9, 9)] * 2), min_size=1, max_size=9), count=st.integers(1, 4))
+@settings(max_examples=100)
+def test_covers_within_twice_the_best_radius(places, count):
+    vectors = torch.tensor(places, dtype=torch.float32)
+    between, numbers = distances(vectors), greedy_centres(vectors, count).tolist()
+    best = min(
+        covering_radius(between, some) for some in combinations(range(len(places)), min(count, len(places)))
+    )
+    assert covering_radius(between, numbers) <= 2 * best + 1e-6
+    assert len({places[i] for i in numbers}) == len(numbers) == min(count, len(set(places)))
+
+
+def test_no_vectors_have_no_centres():
+    assert greedy_centres(torch.empty(0, 3), 4).tolist() == []

@@ -149,6 +149,32 @@ def test_knn(train, held_out, neighbours):
     assert flat(fitted("knn", out, labels, neighbours=1)(out))[labels.flatten() != 255].max() < 1e-6
 
 
+def test_knn_with_centres(train, held_out):
+    out, labels, x, *_ = train
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    everything = fitted("knn", out, labels).function.directions
+    assert len(everything) == (labels != 255).sum()
+    centres = fitted("knn", out, labels, centres=20).function.directions
+    between = np.linalg.norm(everything[:, None].double() - everything[None].double(), axis=-1)
+    naive = [0]
+    while len(naive) < 20:
+        naive.append(int(between[:, naive].min(1).argmax()))
+    assert torch.equal(centres, everything[naive])
+    assert np.linalg.norm(unit[:, None] - centres.double().numpy()[None], axis=-1).min(0).max() < 1e-6
+    nearest = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(centres.double().numpy())
+    seen = held_out[2] / np.linalg.norm(held_out[2], axis=1, keepdims=True)
+    score = fitted("knn", out, labels, centres=20)(held_out[0])
+    np.testing.assert_allclose(flat(score), nearest.kneighbors(seen)[0][:, -1], atol=1e-5)
+    for parameters in ({"centres": 5000}, {"size": 5000, "centres": 5000}):
+        assert torch.equal(fitted("knn", out, labels, **parameters).function.directions, everything)
+
+
+@pytest.mark.parametrize("parameters", [{"centres": 4}, {"size": 4}, {"neighbours": 30, "centres": 29}])
+def test_knn_without_room_for_neighbours(train, parameters):
+    with pytest.raises(OddscapeError, match="distinct features are too few for the distance to neighbour"):
+        FITTED["knn"].function(train[0], **parameters)
+
+
 def naive_vim(x, max_logits, origin, dimensions, seen, seen_logits):
     """The paper's steps, on all data at once."""
     _, vectors = np.linalg.eigh((x - origin).T @ (x - origin))

@@ -9,6 +9,10 @@ import torch
 from torch import Tensor
 
 from oddscape.errors import OddscapeError
+from oddscape.labels import IGNORED
+from oddscape.outputs import DenseOutput
+from oddscape.scores.fitted.method import expect_network, expect_pixels
+from oddscape.scores.fitted.pixels import as_rows, classes_at, features_of, grid_of
 
 Scatter = Literal["class", "shared", "diagonal"]
 """One matrix for each class; one for all classes; or the diagonal alone of that one."""
@@ -81,6 +85,45 @@ def merged_moments(one: ClassMoments, other: ClassMoments) -> ClassMoments:
     point = apart * (one.count * share).sqrt()[:, None]
     between = _scatter(point, torch.arange(len(count)), len(count), one.kind)
     return ClassMoments(count, mean, one.scatter + other.scatter + between, one.kind)
+
+
+def no_feature_moments(like: DenseOutput, kind: Scatter) -> ClassMoments:
+    """The moments of no feature of networks whose output is like the one given.
+
+    Raises:
+        OddscapeError: the network gives no features.
+    """
+    return no_moments(like.num_classes, features_of(like).shape[1], kind)
+
+
+def with_features(moments: ClassMoments, out: DenseOutput, labels: Tensor | None) -> ClassMoments:
+    """The moments with the features of N pictures, by class; ignored pixels are left out.
+
+    Args:
+        moments: of features so far.
+        out: the network's output.
+        labels: integers [N, H, W] at picture size, train ids, 255 ignored; None: the network's own classes.
+
+    Raises:
+        OddscapeError: an output of another kind of network, or labels that do not fit it.
+    """
+    expect_network(out, len(moments.count), moments.channels)
+    features = features_of(out)
+    classes = classes_at(out, labels, grid_of(features))
+    kept = classes != IGNORED
+    new = moments_of(as_rows(features)[kept], classes[kept], out.num_classes, moments.kind)
+    return merged_moments(moments, new)
+
+
+def pixels_of(moments: ClassMoments) -> Tensor:
+    """How many pixels the moments are of, float64 [].
+
+    Raises:
+        OddscapeError: none.
+    """
+    pixels = moments.count.sum()
+    expect_pixels(pixels.item())
+    return pixels
 
 
 def _scatter(centred: Tensor, classes: Tensor, num_classes: int, kind: Scatter) -> Tensor:

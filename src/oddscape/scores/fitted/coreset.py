@@ -1,4 +1,4 @@
-"""A bounded sample of vectors that does not depend on the order in which they come.
+"""A bounded sample of vectors that does not depend on the order in which they come, and its centres.
 
 Each vector has a priority, a hash of its values and a seed, and those of the lowest priorities are kept: of
 any parts of the data, in any order, the samples merge into the sample of the whole.
@@ -57,6 +57,31 @@ def merged_coreset(one: Coreset, other: Coreset) -> Coreset:
         )
     vectors = torch.cat([one.vectors, other.vectors])
     return _lowest(vectors, torch.cat([one.priorities, other.priorities]), one.size)
+
+
+def greedy_centres(vectors: Tensor, count: int) -> Tensor:
+    """Choose vectors that cover all others, each the farthest from those before; the first is the first.
+
+    Greedy k-centre (Gonzalez: Clustering to Minimize the Maximum Intercluster Distance, Theoretical Computer
+    Science 1985; as a coreset Sener, Savarese: Active Learning for Convolutional Neural Networks, ICLR 2018):
+    the largest distance of a vector to the nearest centre is at most twice what the best choice gives.
+
+    Args:
+        vectors: float32 [n, C].
+        count: how many to choose; one distance to each vector is computed for each.
+
+    Returns:
+        int64 [m], their numbers as they were chosen, each vector at most once; m < ``count`` where fewer are
+        distinct.
+    """
+    nearest = torch.full((len(vectors),), torch.inf)
+    chosen: list[int] = []
+    while len(chosen) < count and nearest.any():
+        chosen.append(int(nearest.argmax()))
+        # Not by products, which have no digits left for near neighbours.
+        distance = torch.cdist(vectors, vectors[chosen[-1:]], compute_mode="donot_use_mm_for_euclid_dist")
+        nearest = torch.minimum(nearest, distance.squeeze(1))
+    return torch.tensor(chosen, dtype=torch.int64)
 
 
 def _lowest(vectors: Tensor, priorities: Tensor, size: int) -> Coreset:

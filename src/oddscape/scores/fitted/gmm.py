@@ -8,12 +8,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from oddscape.labels import IGNORED
 from oddscape.outputs import DenseOutput
-from oddscape.scores.fitted.class_moments import ClassMoments, merged_moments, moments_of, no_moments
+from oddscape.scores.fitted.class_moments import (
+    ClassMoments,
+    merged_moments,
+    no_feature_moments,
+    pixels_of,
+    with_features,
+)
 from oddscape.scores.fitted.covariance import SHRINKAGE, SHRINKAGE_PARAMETER, shrunk, whitening
-from oddscape.scores.fitted.method import FittedMethod, expect_network, expect_pixels
-from oddscape.scores.fitted.pixels import as_rows, classes_at, features_of, grid_of
+from oddscape.scores.fitted.method import FittedMethod, expect_network
+from oddscape.scores.fitted.pixels import features_of
 from oddscape.scores.parameters import Parameter
 
 
@@ -68,18 +73,13 @@ class MixtureStatistics:
     def __init__(
         self, like: DenseOutput, *, prior: float | None = None, shrinkage: float = SHRINKAGE
     ) -> None:
-        self.moments = no_moments(like.num_classes, features_of(like).shape[1], "class")
+        self.moments = no_feature_moments(like, "class")
         self.prior = self.moments.channels if prior is None else prior
         self.shrinkage = shrinkage
 
     def update(self, out: DenseOutput, labels: Tensor | None = None) -> None:
         """Add N pictures; see :class:`~oddscape.scores.fitted.method.Statistics`."""
-        expect_network(out, len(self.moments.count), self.moments.channels)
-        features = features_of(out)
-        classes = classes_at(out, labels, grid_of(features))
-        kept = classes != IGNORED
-        new = moments_of(as_rows(features)[kept], classes[kept], out.num_classes, "class")
-        self.moments = merged_moments(self.moments, new)
+        self.moments = with_features(self.moments, out, labels)
 
     def merge(self, other: MixtureStatistics) -> None:
         """Add another process's statistics."""
@@ -91,8 +91,7 @@ class MixtureStatistics:
         Raises:
             OddscapeError: no pixel was added.
         """
-        moments, pixels = self.moments, self.moments.count.sum()
-        expect_pixels(pixels.item())
+        moments, pixels = self.moments, pixels_of(self.moments)
         seen = moments.count > 0
         return mixture(
             len(seen), moments.count[seen] / pixels, moments.mean[seen], self._covariances(moments)[seen]

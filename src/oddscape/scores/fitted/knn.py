@@ -10,7 +10,7 @@ from torch import Tensor
 
 from oddscape.errors import OddscapeError
 from oddscape.outputs import DenseOutput
-from oddscape.scores.fitted.coreset import coreset_of, merged_coreset, no_coreset
+from oddscape.scores.fitted.coreset import coreset_of, greedy_centres, merged_coreset, no_coreset
 from oddscape.scores.fitted.method import FittedMethod, expect_network, expect_pixels
 from oddscape.scores.fitted.pixels import as_rows, features_of, grid_of, kept_at
 from oddscape.scores.parameters import Parameter
@@ -52,19 +52,36 @@ class NeighbourDistance:
 class NeighbourStatistics:
     """A uniform sample of distinct features; labels only say which pixels are ignored.
 
+    With ``centres``, a larger sample is reduced in the end to directions that cover it, so that kinds of
+    things that are rare in known data keep a neighbour, and scoring takes no longer (Sener, Savarese: Active
+    Learning for Convolutional Neural Networks: A Core-Set Approach, ICLR 2018; so do Roth et al.: Towards
+    Total Recall in Industrial Anomaly Detection, CVPR 2022). Distances to neighbours grow, for of what is
+    frequent no more is kept than of what is rare.
+
     Args:
         like: an output of the network.
         neighbours: k.
-        size: the most features that are kept.
+        size: the most features that are sampled.
+        centres: the most of their directions that are kept, by greedy k-centre; None: all.
         seed: another seed draws another sample.
 
     Raises:
-        OddscapeError: the network gives no features.
+        OddscapeError: the network gives no features, or no ``neighbours`` are to be kept.
     """
 
-    def __init__(self, like: DenseOutput, *, neighbours: int = 5, size: int = 2048, seed: int = 0) -> None:
+    def __init__(
+        self,
+        like: DenseOutput,
+        *,
+        neighbours: int = 5,
+        size: int = 2048,
+        centres: int | None = None,
+        seed: int = 0,
+    ) -> None:
         self.num_classes, self.neighbours, self.seed = like.num_classes, neighbours, seed
+        self.centres = size if centres is None else centres
         self.coreset = no_coreset(features_of(like).shape[1], size)
+        _expect_neighbours(min(size, self.centres), neighbours)
 
     def update(self, out: DenseOutput, labels: Tensor | None = None) -> None:
         """Add N pictures; see :class:`~oddscape.scores.fitted.method.Statistics`."""
@@ -84,14 +101,19 @@ class NeighbourStatistics:
         Raises:
             OddscapeError: fewer features were added than neighbours are asked for.
         """
-        found = len(self.coreset.vectors)
-        expect_pixels(found)
-        if found < self.neighbours:
-            raise OddscapeError(
-                f"{found} distinct features are too few for the distance to neighbour {self.neighbours}"
-            )
+        expect_pixels(len(self.coreset.vectors))
         directions = F.normalize(self.coreset.vectors, dim=1)
+        if self.centres < self.coreset.size:
+            directions = directions[greedy_centres(directions, self.centres)]
+        _expect_neighbours(len(directions), self.neighbours)
         return NeighbourDistance(self.num_classes, self.neighbours, directions)
+
+
+def _expect_neighbours(found: int, neighbours: int) -> None:
+    if found < neighbours:
+        raise OddscapeError(
+            f"{found} distinct features are too few for the distance to neighbour {neighbours}"
+        )
 
 
 METHOD = FittedMethod(
@@ -105,6 +127,9 @@ METHOD = FittedMethod(
     needs=("features",),
     parameters=(
         Parameter("neighbours", "k; 5 by default", whole=True),
-        Parameter("size", "the most features that are kept; 2048 by default", whole=True),
+        Parameter("size", "the most features that are sampled; 2048 by default", whole=True),
+        Parameter(
+            "centres", "the most of these that are kept, by greedy k-centre; all by default", whole=True
+        ),
     ),
 )

@@ -7,12 +7,16 @@ from functools import partial
 
 from torch import Tensor
 
-from oddscape.labels import IGNORED
 from oddscape.outputs import DenseOutput
-from oddscape.scores.fitted.class_moments import Scatter, merged_moments, moments_of, no_moments
+from oddscape.scores.fitted.class_moments import (
+    merged_moments,
+    no_feature_moments,
+    pixels_of,
+    with_features,
+)
 from oddscape.scores.fitted.covariance import SHRINKAGE, SHRINKAGE_PARAMETER, shrunk, whitening
-from oddscape.scores.fitted.method import FittedMethod, expect_network, expect_pixels
-from oddscape.scores.fitted.pixels import as_rows, classes_at, features_of, grid_of
+from oddscape.scores.fitted.method import FittedMethod, expect_network
+from oddscape.scores.fitted.pixels import features_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,18 +60,12 @@ class MahalanobisStatistics:
     """
 
     def __init__(self, like: DenseOutput, *, diagonal: bool = False, shrinkage: float = SHRINKAGE) -> None:
-        kind: Scatter = "diagonal" if diagonal else "shared"
-        self.moments = no_moments(like.num_classes, features_of(like).shape[1], kind)
+        self.moments = no_feature_moments(like, "diagonal" if diagonal else "shared")
         self.shrinkage = shrinkage
 
     def update(self, out: DenseOutput, labels: Tensor | None = None) -> None:
         """Add N pictures; see :class:`~oddscape.scores.fitted.method.Statistics`."""
-        expect_network(out, len(self.moments.count), self.moments.channels)
-        features = features_of(out)
-        classes = classes_at(out, labels, grid_of(features))
-        kept = classes != IGNORED
-        new = moments_of(as_rows(features)[kept], classes[kept], out.num_classes, self.moments.kind)
-        self.moments = merged_moments(self.moments, new)
+        self.moments = with_features(self.moments, out, labels)
 
     def merge(self, other: MahalanobisStatistics) -> None:
         """Add another process's statistics."""
@@ -79,9 +77,8 @@ class MahalanobisStatistics:
         Raises:
             OddscapeError: no pixel was added.
         """
-        moments, pixels = self.moments, self.moments.count.sum()
-        expect_pixels(pixels.item())
-        covariance = moments.scatter / pixels
+        moments = self.moments
+        covariance = moments.scatter / pixels_of(moments)
         if moments.kind == "diagonal":
             covariance = covariance.diag()
         whiten = whitening(shrunk(covariance, self.shrinkage))

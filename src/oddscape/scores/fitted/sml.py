@@ -8,8 +8,14 @@ import torch
 from torch import Tensor
 
 from oddscape.outputs import DenseOutput
-from oddscape.scores.fitted.class_moments import ClassMoments, merged_moments, moments_of, no_moments
-from oddscape.scores.fitted.method import FittedMethod, expect_network, expect_pixels
+from oddscape.scores.fitted.class_moments import (
+    ClassMoments,
+    merged_moments,
+    moments_of,
+    no_moments,
+    pixels_of,
+)
+from oddscape.scores.fitted.method import FittedMethod, expect_network
 from oddscape.scores.fitted.pixels import as_rows, kept_at
 
 
@@ -76,10 +82,10 @@ class MaxLogitStatistics:
 
 def _standard(moments: ClassMoments) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each class [K], or of all pixels where a class has none of its own."""
-    expect_pixels(moments.count.sum().item())
+    pixels = pixels_of(moments)
     variance = moments.scatter.flatten() / moments.count.clamp(min=1)
     apart = moments.mean.flatten() - moments.total_mean
-    whole = moments.count @ (variance + apart.square()) / moments.count.sum()
+    whole = moments.count @ (variance + apart.square()) / pixels
     own = variance > torch.finfo(torch.float32).tiny
     mean = torch.where(own, moments.mean.flatten(), moments.total_mean)
     return mean, torch.where(own, variance, whole if whole > 0 else 1.0).sqrt()
