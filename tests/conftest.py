@@ -127,6 +127,24 @@ def streethazards_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def street_lite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a detector with random weights, in the place of the one that comes with Oddscape."""
+    from oddscape.data.camvid import label_space
+    from oddscape.detector import Detector
+    from oddscape.models import create_model
+
+    torch.manual_seed(0)
+    net = create_model("densehybrid_lite_ladder", 11)
+    file = tmp_path / "shipped" / "street-lite.safetensors"
+    file.parent.mkdir()
+    detector = Detector(net, "densehybrid", threshold=0.5, size=64, label_space=label_space(held_out=()))
+    about = {"model": "densehybrid_lite_ladder", "saw_outliers": "true", "licence": "for tests [of these]"}
+    detector.save(file, about, half=True)
+    monkeypatch.setattr("oddscape.weights.shipped.FOLDER", file.parent)
+    return file
+
+
+@pytest.fixture
 def two_processes() -> Callable[..., list[str]]:
     """Run Python with the given arguments as two processes that know each other; gives what each printed."""
 

@@ -114,3 +114,11 @@ def test_gpus_are_listed(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: card)
     assert found("cuda:1").found == "Some GPU, 24.0 GiB"
+
+
+def test_shipped_weights_are_there_or_missing(street_lite):
+    assert found("shipped weights").found == "street-lite, 6.9 MB"
+    street_lite.unlink()
+    fact = found("shipped weights")
+    assert fact.found == "street-lite is missing: predict needs --weights or --detector"
+    assert not fact.needed

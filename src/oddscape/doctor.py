@@ -20,6 +20,7 @@ from oddscape.installation import (
     torchvision_remedy,
 )
 from oddscape.version import __version__
+from oddscape.weights import shipped
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,24 @@ class Fact:
 
 
 def examine() -> list[Fact]:
-    """Look at this installation: Oddscape, Python, torch with its devices, torchvision, packages, extras."""
+    """Look at this installation: Oddscape and its weights, Python, torch, torchvision, packages, extras."""
     return [
         Fact("oddscape", __version__),
+        _shipped(),
         Fact("python", f"{platform.python_version()} ({sys.executable})"),
         Fact("machine", f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"),
         *_torch(),
         *_torchvision(),
         *_packages(),
     ]
+
+
+def _shipped() -> Fact:
+    """Whether predict has a detector without being given one."""
+    if not shipped.is_there():
+        return Fact("shipped weights", f"{shipped.SHIPPED} is missing: predict needs --weights or --detector")
+    megabytes = shipped.shipped_file().stat().st_size / 1e6
+    return Fact("shipped weights", f"{shipped.SHIPPED}, {megabytes:.1f} MB")
 
 
 def _torch() -> list[Fact]:

@@ -59,3 +59,16 @@ def test_a_file_is_converted_and_described(capsys, tmp_path):
 def test_the_number_of_classes_is_asked_for(tmp_path):
     with pytest.raises(OddscapeError, match="give FILE and --imagenet, or --num-classes"):
         weights.convert(tmp_path / "w.pth", model="small_ladder", out=tmp_path / "out")
+
+
+def test_the_shipped_ones_come_first(capsys, street_lite):
+    weights.list_()
+    out = capsys.readouterr().out
+    assert out.index(" street-lite ") < out.index(" erfnet-cityscapes ")
+    assert "licence: for tests [of these]" in out
+    assert f"street-lite: {street_lite.with_suffix('.md')}\n" in out
+    weights.get("street-lite")
+    assert capsys.readouterr().out == f"{street_lite}\n"
+    street_lite.unlink()
+    weights.list_()
+    assert "comes with Oddscape, but is missing here" in capsys.readouterr().out

@@ -18,17 +18,35 @@ if TYPE_CHECKING:
 
 
 def list_() -> None:
-    """List released weights: their network, what they were trained on, where they lie, and their terms."""
+    """List weights, shipped and released: their network, what they saw, where they lie, and their terms."""
+    from oddscape.weights.shipped import FOLDER, SHIPPED
     from oddscape.weights.sources import WEIGHTS
 
-    table = Table("name", "what they are", title="Released weights", show_lines=True)
+    table = Table("name", "what they are", title="Shipped and released weights", show_lines=True)
+    table.add_row(SHIPPED, "\n".join(map(escape, _shipped_facts())))
     for name, weights in WEIGHTS.items():
         table.add_row(name, "\n".join(map(escape, _facts(weights))))
     console = Console()
     console.print(table)
     # Outside the table, where no address is cut.
+    console.print(f"{SHIPPED}: {FOLDER / SHIPPED}.md", soft_wrap=True, highlight=False, markup=False)
     for name, weights in WEIGHTS.items():
         console.print(f"{name}: {weights.file.url}", soft_wrap=True, highlight=False)
+
+
+def _shipped_facts() -> list[str]:
+    """What a newcomer wants to know of the weights that come with Oddscape, a line each."""
+    from oddscape.models import checkpoint_metadata
+    from oddscape.weights.shipped import is_there, shipped_file
+
+    if not is_there():
+        return ["comes with Oddscape, but is missing here"]
+    about = checkpoint_metadata(shipped_file())
+    return [
+        f"{about['model']}, a detector (--detector), which predict takes where no weights are given",
+        "comes with Oddscape",
+        f"licence: {about['licence']}",
+    ]
 
 
 def _facts(weights: ReleasedWeights) -> list[str]:
@@ -55,6 +73,11 @@ def get(name: str, *, dir: Path | None = None, mirror: str | None = None) -> Non
     mirror
         Address of a folder that holds the file under its name; $ODDSCAPE_MIRROR otherwise.
     """
+    from oddscape.weights.shipped import SHIPPED, shipped_file
+
+    if name == SHIPPED:
+        Console(highlight=False).print(escape(str(shipped_file())), soft_wrap=True)
+        return
     from oddscape.weights.get import get as get_weights
     from oddscape.weights.sources import weights_named
 
