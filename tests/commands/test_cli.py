@@ -359,7 +359,7 @@ def evaluation_fails(fails, masks_folder, weights, out):
         ({"model": "erfnet"}, "does not fit ERFNet: "),
         ({"num_classes": 11}, "does not fit SmallLadder: "),
         ({"weights": "nowhere.pth"}, "nowhere.pth"),
-        ({"size": "512"}, "'512' is no size: expected width x height, as in 1024x512"),
+        ({"size": "512x"}, "'512x' is no size: expected width x height, as in 1024x512, or the shorter"),
         ({"evaluation_size": "0x3"}, "'0x3' is no size"),
         ({"reader": "split"}, "--reader split: expected NAME=VALUE"),
         ({"reader": "split=test"}, "masks has no option split; it has frames"),

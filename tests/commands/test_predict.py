@@ -71,10 +71,16 @@ def test_scores_are_called_as_the_data_sets_call_their_scenes(predict, masks_fol
     assert "2 pictures are called '0001'" in predict("--scores-to", tmp_path / "again")[2]
 
 
+def test_without_a_word_of_where_everything_goes_to_predictions(predict, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, printed, _ = predict()
+    assert (status, printed) == (0, "4 of 4 pictures: predictions\n")
+    assert (tmp_path / "predictions" / "a_overlay.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ((), "nowhere to write to: give --out DIR, --scores-to DIR, or both"),
         (("--out", "x", "--scores-to", "x"), "--out and --scores-to are both x: the scores need a folder"),
         (
             ("--scores-to", "x", "--score-format", "tiff"),

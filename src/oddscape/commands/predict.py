@@ -40,7 +40,8 @@ def predict(
     pictures
         Picture files, or folders of them.
     out
-        Folder for the class maps, scores, heat maps and overlays.
+        Folder for the class maps, scores, heat maps and overlays; ``predictions`` where nothing is said of it
+        or of --scores-to.
     scores_to
         Folder for the scores alone, a file a picture, as ``evaluate --scores-from`` reads them: called as the
         picture, without ``_leftImg8bit`` or ``_rgb``.
@@ -49,6 +50,8 @@ def predict(
     score_dtype
         Type of these; by default the format's own.
     """
+    if out is None and scores_to is None:
+        out = Path("predictions")
     _check_folders(out, scores_to)
     files = _files(pictures)
 
@@ -98,8 +101,6 @@ def _predict(detector: Detector, file: Path, failures: list[str]) -> Prediction 
 
 
 def _check_folders(out: Path | None, scores_to: Path | None) -> None:
-    if out is None and scores_to is None:
-        raise OddscapeError("nowhere to write to: give --out DIR, --scores-to DIR, or both")
     if out is not None and scores_to is not None and out.resolve() == scores_to.resolve():
         raise OddscapeError(f"--out and --scores-to are both {out}: the scores need a folder of their own")
 
