@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from rich.console import Console
 from rich.progress import track
 from torch import nn
 
@@ -62,7 +63,7 @@ def _network(weights: Path) -> nn.Module:
 
 
 def _classes(net: nn.Module, dataset: Dataset) -> list[np.ndarray]:
-    scenes = track(dataset, "classes", total=len(dataset))
+    scenes = track(dataset, "classes", total=len(dataset), console=Console(stderr=True))
     return [run_network(net, scene.image, {}, size=SIZE).classes[0].numpy() for scene in scenes]
 
 
