@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from oddscape.outputs import DenseOutput, NativeMaps
     from oddscape.protocol_file import read_protocol
     from oddscape.protocols import PROTOCOLS, Protocol
+    from oddscape.regions import RegionRules, anomaly_mask, find_regions
     from oddscape.report.page import write_report
     from oddscape.results import Results
     from oddscape.scenes import Scene
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from oddscape.scores.fitted import FITTED
     from oddscape.scores.fitted.files import load_scores, save_scores
     from oddscape.scores.postprocessing import POSTPROCESSING
+    from oddscape.threshold_rules import BestF1, FalseAlarms, FalseRegions, Recall
+    from oddscape.thresholds import Calibration, calibrate, check_threshold
     from oddscape.town import make_town
     from oddscape.training.config import TrainConfig
     from oddscape.training.loop import train
@@ -74,6 +77,16 @@ _HOMES = {
     "SCORES": "scores",
     "Score": "scores",
     "make_town": "town",
+    "RegionRules": "regions",
+    "anomaly_mask": "regions",
+    "find_regions": "regions",
+    "BestF1": "threshold_rules",
+    "FalseAlarms": "threshold_rules",
+    "FalseRegions": "threshold_rules",
+    "Recall": "threshold_rules",
+    "Calibration": "thresholds",
+    "calibrate": "thresholds",
+    "check_threshold": "thresholds",
     "train": "training.loop",
     "TrainConfig": "training.config",
     "SlidingWindows": "wrappers.windows",
@@ -101,21 +114,30 @@ __all__ = [
     "POSTPROCESSING",
     "PROTOCOLS",
     "SCORES",
+    "BestF1",
+    "Calibration",
     "DenseOutput",
     "Detector",
     "DiCNet",
+    "FalseAlarms",
+    "FalseRegions",
     "LabelSpace",
     "MultiScaleFlip",
     "NativeMaps",
     "OddscapeError",
     "Prediction",
     "Protocol",
+    "Recall",
+    "RegionRules",
     "Results",
     "Scene",
     "Score",
     "SlidingWindows",
     "TrainConfig",
     "__version__",
+    "anomaly_mask",
+    "calibrate",
+    "check_threshold",
     "create_model",
     "data",
     "ensemble",
@@ -123,6 +145,7 @@ __all__ = [
     "evaluate_scores",
     "export_onnx",
     "export_program",
+    "find_regions",
     "fit_react",
     "fit_scores",
     "fuse_batch_norms",

@@ -29,6 +29,7 @@ _COMMANDS = {
     "recipes": "List the training recipes, or tell all about one.",
     "fit": "Fit scores that learn from known data, for evaluate and predict.",
     "fit-react": "Find the threshold at which ReAct clips a layer, for --react.",
+    "calibrate": "Choose a detector's threshold on your own pictures, and keep it with the detector.",
     "evaluate": "Evaluate a network, or score files, under a named protocol.",
     "compare": "Put results files side by side, with paired differences.",
     "predict": "Class map, anomaly map and overlay of pictures.",
