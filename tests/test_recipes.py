@@ -66,7 +66,7 @@ def made_pictures(dataset, folder):
         else:
             outlines = folder / f"labels/train2017/{number}.txt"
             outlines.parent.mkdir(parents=True, exist_ok=True)
-            outlines.write_text("16 0.1 0.1 0.9 0.1 0.9 0.9 0.1 0.9\n")
+            outlines.write_text("2 0 0 0.1 0 0.1 0.1 0 0.1\n16 0.1 0.1 0.9 0.1 0.9 0.9 0.1 0.9\n")
     return folder
 
 
@@ -90,13 +90,20 @@ def test_every_recipe_trains(name, tmp_path, monkeypatch):
     recipe = read_recipe(name)
     values, given = recipe.values, {"out": tmp_path / "run"}
     given["data"] = made_pictures(values["dataset"], tmp_path / "data")
+    also = {
+        key: {"data": made_pictures(table.get("dataset", key), tmp_path / key)}
+        for key, table in values.get("also", {}).items()
+    }
+    if also:
+        given["also"] = also
     if "negatives_data" in recipe.paths:
         given["negatives_data"] = made_pictures(values["negatives"], tmp_path / "negatives")
         given |= {"negatives_shorter_side": 24, "negatives_crop": (24, 24)}
     if "crop" in values:
         given["crop"] = (SIDE, SIDE)
     shrunken = {"epochs": 1, "batch_size": PICTURES, "threads": 1, "mixed_precision": "no"}
-    missing = {path: tmp_path / f"{path}.safetensors" for path in recipe.paths if path not in given}
+    files = [path for path in recipe.paths if path not in given and not path.startswith("also.")]
+    missing = {path: tmp_path / f"{path}.safetensors" for path in files}
     config = recipe.config(**given, **missing, **shrunken)
     classes = num_classes(training_data(config))
     if "weights" in missing:
@@ -105,7 +112,8 @@ def test_every_recipe_trains(name, tmp_path, monkeypatch):
         imagenet_file(create_model(config.model_name, classes), config.imagenet)
     reports = []
     train(config, reports.append)
-    assert [np.isfinite(report.loss) for report in reports] == [True]
+    assert len(reports) == 1 + len(also)  # each further data set brings as many pictures
+    assert all(np.isfinite(report.loss) for report in reports)
     terms = {term.name for term in LOSSES[config.method]()}
     assert terms <= reports[0].terms.keys()
     assert ("auxiliary_nll" in reports[0].terms) == values.get("model_options", {}).get(

@@ -82,8 +82,8 @@ def test_budgets_of_pixels_are_kept_and_order_thresholds(maps, one, other):
     for share in sorted((one, other)):
         try:
             found = FalseAlarms(share).choose(given_, NO_RULES)
-        except OddscapeError:
-            thresholds.append(np.inf)
+        except OddscapeError as error:  # none can be promised, or any can
+            thresholds.append(-np.inf if "would be -inf" in str(error) else np.inf)
             continue
         above = sum(np.count_nonzero(picture.score > found.threshold) for picture in given_)
         assert above <= found.bound * 12 * len(maps) + 1e-9
