@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy import ndimage
 
 from oddscape.data.dataset import Scenes
-from oddscape.data.pasting import TrainingSample, unmixed
+from oddscape.data.pasting import TrainingSample, random_place, unmixed
+from oddscape.data.transforms import resize_image
 from oddscape.errors import OddscapeError
 from oddscape.labels import IGNORED
 from oddscape.scenes import Scene
@@ -185,14 +185,8 @@ def _fitted(cut_out: CutOut, area: float, room: tuple[int, int], enlarged: float
     scale = min((area / covered) ** 0.5, room[0] / height, room[1] / width)
     size = max(round(height * scale), 1), max(round(width * scale), 1)
     native = max(round(size[0] / enlarged), 1), max(round(size[1] / enlarged), 1)
-    image, cover = (_resized(_resized(array, native), size) for array in cut_out[:2])
+    image, cover = (resize_image(resize_image(array, native), size) for array in cut_out[:2])
     return cut_out._replace(image=image, cover=cover)
-
-
-def _resized(array: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    if array.shape[:2] == size:
-        return array
-    return np.array(Image.fromarray(array).resize((size[1], size[0]), Image.Resampling.BILINEAR))
 
 
 def _likened(cut_out: CutOut, image: NDArray[np.uint8], share: float) -> CutOut:
@@ -220,12 +214,7 @@ def _put(
     sample: TrainingSample, cut_out: CutOut, rng: np.random.Generator, train_id: int | None = None
 ) -> None:
     """Paste an object into a sample's arrays at a random place, as a negative or as of a known class."""
-    height, width = cut_out.cover.shape
-    top, left = (
-        int(rng.integers(room - side + 1))
-        for room, side in zip(sample.labels.shape, cut_out.cover.shape, strict=True)
-    )
-    place = slice(top, top + height), slice(left, left + width)
+    place = random_place(cut_out.cover.shape, sample.labels.shape, rng)
     cover = np.where(sample.left_out[place], 0, cut_out.cover)
     shown = sample.image[place]
     share = cover[..., None].astype(np.float32) / 255

@@ -69,7 +69,7 @@ def paste(
     if not piece.any():
         return sample
     box = _bounding_box(piece)
-    place = _random_place(piece[box].shape, scene.size, rng)
+    place = random_place(piece[box].shape, scene.size, rng)
     shown = piece[box] & ~sample.left_out[place]
     image = sample.image.copy()  # the scene's own; labels and masks are the sample's
     np.copyto(image[place], negative.image[box], where=shown[..., None])
@@ -113,13 +113,14 @@ def _random_rectangle(size: tuple[int, ...], rng: np.random.Generator) -> NDArra
     shortest, step = RECTANGLE_SIDES
     sides = range(shortest, min(size), step)
     if sides:
-        rectangle[_random_place(rng.choice(sides, 2), size, rng)] = True
+        rectangle[random_place(rng.choice(sides, 2), size, rng)] = True
     return rectangle
 
 
-def _random_place(
+def random_place(
     inner: tuple[int, ...] | NDArray[np.integer], outer: tuple[int, ...], rng: np.random.Generator
 ) -> tuple[slice, slice]:
+    """Draw where an array of size ``inner`` lies in one of size ``outer``: rows and columns."""
     top, left = (rng.integers(room - need + 1) for room, need in zip(outer, inner, strict=True))
     return slice(top, top + inner[0]), slice(left, left + inner[1])
 

@@ -24,7 +24,7 @@ Colour = tuple[int, int, int]
 
 
 def resize_image(image: Array, size: tuple[int, int]) -> Array:
-    """Resize a picture uint8 [H, W, 3] to ``size`` = (H, W), bilinear; shrinking averages (Pillow)."""
+    """Resize uint8 [H, W, 3] or [H, W] to ``size`` = (H, W), bilinear; shrinking averages (Pillow)."""
     return _resize(image, size, Image.Resampling.BILINEAR)
 
 
