@@ -13,7 +13,8 @@ from oddscape.regions import RegionRules, anomaly_mask
 from oddscape.scenes import Scene
 from oddscape.scored_pictures import scored_picture
 from oddscape.threshold_figures import figures_at
-from oddscape.thresholds import BestF1, FalseAlarms, FalseRegions, Recall, calibrate, check_threshold
+from oddscape.threshold_rules import BestF1, FalseAlarms, FalseRegions, Recall
+from oddscape.thresholds import calibrate, check_threshold
 
 
 @pytest.fixture

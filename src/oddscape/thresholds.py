@@ -11,18 +11,7 @@ from oddscape.regions import AS_THEY_ARE, RegionRules
 from oddscape.scenes import Scene
 from oddscape.scored_pictures import ScoredPictures, score_pictures
 from oddscape.threshold_figures import ThresholdFigures, figures_at
-from oddscape.threshold_rules import BestF1, FalseAlarms, FalseRegions, Recall, ThresholdRule
-
-__all__ = [
-    "BestF1",
-    "Calibration",
-    "FalseAlarms",
-    "FalseRegions",
-    "Recall",
-    "RegionRules",
-    "calibrate",
-    "check_threshold",
-]
+from oddscape.threshold_rules import ThresholdRule
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +53,9 @@ def calibrate(
     Args:
         detector: with any threshold or none; it is left as it is.
         scenes: pictures. One without anomaly truth is taken as free of anomalies.
-        rule: :class:`FalseAlarms` or :class:`FalseRegions`, for which pictures without anomalies suffice, or
-            :class:`Recall` or :class:`BestF1`.
-        regions: minimum size of regions and hysteresis. :class:`FalseRegions` counts the regions that they
+        rule: ``FalseAlarms`` or ``FalseRegions``, for which pictures without anomalies suffice, or ``Recall``
+            or ``BestF1`` (:mod:`oddscape.threshold_rules`).
+        regions: minimum size of regions and hysteresis. ``FalseRegions`` counts the regions that they
             leave; the other rules choose by pixels above the threshold alone. ``Detector.predict`` does not
             apply them.
 
