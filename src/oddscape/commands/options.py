@@ -104,11 +104,10 @@ def reader_option(text: str) -> tuple[str, str]:
 def known_data(dataset: str, folder: Path, reader: Sequence[str]) -> Dataset:
     """A data set of known things; its split is that of ``oddscape train`` unless the reader is told one."""
     from oddscape import data as data_sets
-    from oddscape.training.config import TRAINING_SPLITS
+    from oddscape.training.config import with_training_split
 
-    split = {"split": TRAINING_SPLITS[dataset]} if dataset in TRAINING_SPLITS else {}
-    options = split | dict(reader_option(text) for text in reader)
-    return data_sets.open(dataset, folder, **options)
+    told = dict(reader_option(text) for text in reader)
+    return data_sets.open(dataset, folder, **with_training_split(dataset, told))
 
 
 def fitted_scores(file: Path | None) -> dict[str, Score]:

@@ -323,7 +323,7 @@ class TrainConfig:
     @property
     def training_options(self) -> dict[str, Any]:
         """Options of the training data's reader, its training split among them."""
-        return _with_split(self.dataset, self.dataset_options)
+        return with_training_split(self.dataset, self.dataset_options)
 
     @property
     def further_data(self) -> dict[str, FurtherData]:
@@ -466,7 +466,8 @@ def _as_kind(name: str, value: Any, kind: Any) -> Any:
     raise OddscapeError(f"{name} must be {getattr(kind, '__name__', kind)}, not {value!r}")
 
 
-def _with_split(dataset: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
+def with_training_split(dataset: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a data set's reader, its training split where they name none."""
     split = {"split": TRAINING_SPLITS[dataset]} if dataset in TRAINING_SPLITS else {}
     return {**split, **options}
 
@@ -483,7 +484,7 @@ def _further_data(name: str, table: Any) -> FurtherData:
         raise OddscapeError(f"[also.{name}] needs data (--also.{name}.data), the folder of {dataset}")
     if type(times) is not int or times < 1:
         raise OddscapeError(f"[also.{name}] times = {times!r}: expected a whole number from 1 on")
-    return FurtherData(dataset, Path(data), times, _with_split(dataset, options))
+    return FurtherData(dataset, Path(data), times, with_training_split(dataset, options))
 
 
 def _toml_table(name: str, table: Mapping[str, Any]) -> Iterator[str]:
