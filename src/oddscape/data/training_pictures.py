@@ -81,7 +81,7 @@ class TrainingPictures(data.Dataset[dict[str, Tensor]]):
         negatives: what to paste. None: nothing.
         class_uniform: which samples are centred on which class, possibly of another picture. None: no sample.
         seed: of all chance here.
-        cache_bytes: memory for decoded pictures in each process, half of it for negatives.
+        cache_bytes: memory for decoded pictures in each process, half of it for all that is pasted.
 
     Raises:
         OddscapeError: the data set has no class labels, or negatives do not fit into the crop.
@@ -112,9 +112,7 @@ class TrainingPictures(data.Dataset[dict[str, Tensor]]):
         self.crop, self.size, self.scale, self.flip, self.pad_colour = crop, size, scale, flip, pad_colour
         self.class_uniform, self.colour_jitter, self.seed = class_uniform, colour_jitter, seed
         self.scenes = SceneCache(dataset, cache_bytes // 2 if negatives else cache_bytes)
-        self.negatives = negatives and replace(
-            negatives, scenes=SceneCache(negatives.scenes, cache_bytes // 2)
-        )
+        self.negatives = negatives and _cached(negatives, cache_bytes // 2)
         # In shared memory, so that workers that live on see a new epoch.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
 
@@ -145,6 +143,15 @@ class TrainingPictures(data.Dataset[dict[str, Tensor]]):
         if target is not None and scene.labels is not None:
             return centred_on(target, view, scene.labels, rng)
         return view
+
+
+def _cached(negatives: Negatives, limit: int) -> Negatives:
+    """Negatives, and objects of known classes, that share so many bytes of memory."""
+    known = negatives.known_objects
+    if known is None:
+        return replace(negatives, scenes=SceneCache(negatives.scenes, limit))
+    known = replace(known, scenes=SceneCache(known.scenes, limit // 2))
+    return replace(negatives, scenes=SceneCache(negatives.scenes, limit // 2), known_objects=known)
 
 
 def _mixed(

@@ -16,7 +16,6 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from oddscape.data import Dataset
 from oddscape.data import open as open_dataset
-from oddscape.data.cache import SceneCache
 from oddscape.data.class_uniform import class_uniform
 from oddscape.data.coco_outlines import CATEGORIES, coco_outlines_of
 from oddscape.data.joined import joined
@@ -132,7 +131,7 @@ def _negatives(config: TrainConfig, dataset: Dataset) -> Negatives | None:
 
 
 def _known_objects(config: TrainConfig, dataset: Dataset, directory: Path) -> KnownObjects:
-    """COCO's objects of known classes, as scenes that stay in memory."""
+    """COCO's objects of known classes."""
     classes = dataset.label_space.classes if dataset.label_space else ()
     if unknown := [name for name in config.known_objects.values() if name not in classes]:
         raise OddscapeError(
@@ -140,7 +139,7 @@ def _known_objects(config: TrainConfig, dataset: Dataset, directory: Path) -> Kn
         )
     ids = {CATEGORIES.index(name): classes.index(known) for name, known in config.known_objects.items()}
     scenes = coco_outlines_of(directory, list(config.known_objects))
-    return KnownObjects(SceneCache(scenes, config.cache_mb * 250_000), ids, config.known_objects_count)
+    return KnownObjects(scenes, ids, config.known_objects_count)
 
 
 @dataclass
