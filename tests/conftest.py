@@ -1,10 +1,11 @@
 """What the tests share: the real data and the reference figures, where they are at hand."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
 from torch import nn
 
 from oddscape.outputs import DenseOutput, NativeMaps
@@ -168,3 +171,26 @@ def two_processes() -> Callable[..., list[str]]:
         return printed
 
     return run
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Chrome]:
+    """A headless Chromium with a fresh profile and a log of its console; the test skips where there is none.
+
+    Use it with ``@pytest.mark.browser``.
+    """
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("no chromium and chromedriver; on Debian: apt-get install chromium chromium-driver")
+    options = ChromeOptions()
+    options.binary_location = chromium
+    for switch in (
+        "headless", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "no-first-run", "disable-quic",
+        "disable-background-networking", "disable-component-update", "disable-sync", "window-size=1280,900",
+        f"user-data-dir={tmp_path / 'profile'}",
+    ):  # fmt: skip
+        options.add_argument(f"--{switch}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    page = Chrome(options=options, service=Service(driver))
+    yield page
+    page.quit()
