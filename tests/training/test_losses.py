@@ -34,7 +34,8 @@ def make_batch(seed=0, n=2):
     pasted = (kind == 4) & ~left_out
     labels = torch.randint(0, K, (n, *SIZE), generator=rng)
     labels[(kind >= 3) | left_out] = 255
-    return Batch(torch.rand(n, 3, *SIZE, generator=rng), labels, pasted, left_out)
+    image, before = (torch.rand(n, channels, *SIZE, generator=rng) for channels in (3, K))
+    return Batch(image, labels, pasted, left_out, before)
 
 
 def make_output(seed=0, n=2, at_picture_size=True):
@@ -88,6 +89,19 @@ def naive_densehybrid(out, batch, beta, margin, void_is_known):
     return np.mean(nll), beta * np.mean(likelihood), 10 * beta * np.mean(posterior)
 
 
+def naive_densehybrid_kept(out, batch, keep, level):
+    kept, fall = [], []
+    inside = ~batch.left_out.flatten().numpy()
+    before = batch.before.double().movedim(1, -1).flatten(0, -2).numpy()[inside]
+    for (f, _, _, label, _), g in zip(pixels(out, batch), before, strict=True):
+        if label != 255:
+            p, q = np.exp(g - log_sum(g)), np.exp(f - log_sum(f))
+            kept.append(np.sum(p * np.log(p / q)))
+            fall.append(max(0, log_sum(g) - log_sum(f)) ** 2)
+    negatives = sum(naive_densehybrid(out, batch, 0.03, None, True)[1:])
+    return keep * np.mean(kept) + level * np.mean(fall) + negatives
+
+
 def naive_entropy_maximisation(out, batch, weight):
     nll, uniform = [], []
     for f, _, _, label, pasted in pixels(out, batch):
@@ -122,6 +136,7 @@ def naive_outlier_exposure(out, batch, weight):
 
 
 NAIVE = {
+    "densehybrid-kept": (naive_densehybrid_kept, {"keep": 3.0, "level": 0.5}),
     "entropy-maximisation": (naive_entropy_maximisation, {"weight": 0.7}),
     "energy-margin": (naive_energy_margin, {"weight": 0.3, "known_energy": -2.0, "negative_energy": -1.2}),
     "outlier-exposure": (naive_outlier_exposure, {"weight": 0.4}),
@@ -309,6 +324,15 @@ def test_a_term_without_pixels_is_zero_with_zero_gradient(name):
     assert not any(gradient.any() for gradient in gradients)
 
 
+def test_nothing_changes_a_network_that_still_says_what_it_said():
+    out, batch = make_output(), make_batch()
+    kept, level, *_ = LOSSES["densehybrid-kept"]()
+    unchanged = replace(batch, before=out.logits.detach())
+    value((kept, level), out, unchanged).backward()
+    assert kept.sum(out, unchanged).item() == pytest.approx(0, abs=1e-4)
+    assert out.native.logits.grad.abs().max() < 1e-7
+
+
 def test_nothing_pasted_makes_the_likelihood_of_negatives_zero():
     out, batch = make_output(), make_batch()
     batch = replace(batch, pasted=torch.zeros_like(batch.pasted))
@@ -341,7 +365,7 @@ def test_parts_add_up_to_the_whole(name, seed):
     parts = 0.0
     for rows in (slice(0, 1), slice(1, 3)):
         native = NativeMaps(**{f: getattr(out.native, f)[rows] for f in out.fields})
-        fields = ("image", "labels", "pasted", "left_out")
+        fields = ("image", "labels", "pasted", "left_out", "before")
         part = Batch(**{f: getattr(batch, f)[rows] for f in fields})
         parts += loss_value(terms, sums_of(terms, DenseOutput(native, SIZE), part), counts)
     assert parts.item() == pytest.approx(whole.item(), rel=1e-5)

@@ -219,6 +219,20 @@ def test_a_run_that_is_taken_up_ends_in_the_same_weights_without_labelling_again
     assert costs[0] == costs[1]
 
 
+def test_a_run_that_compares_with_before_ends_in_the_same_weights_when_taken_up(own):
+    def stop(report):
+        if report.step == 1:
+            raise KeyboardInterrupt
+
+    own = replace(own, method="densehybrid-kept")
+    whole = train(replace(own, out=own.out / "whole")).state_dict()
+    parts = replace(own, out=own.out / "parts", checkpoint_every=1)
+    with pytest.raises(KeyboardInterrupt):
+        train(parts, stop)
+    again = train(parts).state_dict()
+    assert not [name for name in whole if not torch.equal(whole[name], again[name])]
+
+
 # ── What trains ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -247,6 +261,21 @@ def test_a_frozen_layers_batch_norms_keep_their_statistics_while_others_learn(ow
     moved = changed(net, own)
     assert not [name for name in moved if name.startswith("encoder.")]
     assert "decoder.layers.0.bn.running_mean" in moved
+
+
+def test_classes_that_are_to_be_kept_are_kept_better(own):
+    def agreement(method, **options):
+        run = replace(own, method=method, epochs=6, learning_rate=1e-2, out=own.out / method, **options)
+        train(replace(run, hold_back_every=3))
+        return RunFolder(run.out).load_closed_set_cost()["agreement"]
+
+    assert agreement("densehybrid-kept", loss_options={"keep": 10}) > agreement("densehybrid") + 0.05
+
+
+def test_what_is_to_be_kept_has_to_be_there(config, negatives_folder):
+    told = {"method": "densehybrid-kept", "negatives": "ade20k", "negatives_data": negatives_folder}
+    with pytest.raises(OddscapeError, match="densehybrid-kept needs weights, those of the network that is"):
+        train(replace(config, **told))
 
 
 @pytest.mark.parametrize(

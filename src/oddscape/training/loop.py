@@ -29,12 +29,14 @@ from oddscape.training.closed_set_cost import ClosedSetCost, closed_set_cost, co
 from oddscape.training.config import TrainConfig
 from oddscape.training.interruption import StopSignal, TrainingStoppedError, obey_parent_alone
 from oddscape.training.losses import Batch
+from oddscape.training.methods import LOSSES
 from oddscape.training.own_classes import OwnClasses
 from oddscape.training.progress import OnStep, StepReport
 from oddscape.training.reach import reaches_all
 from oddscape.training.run_folder import RunFolder
 from oddscape.training.setup import (
     Order,
+    as_before,
     divided_data,
     freeze,
     load_start,
@@ -103,11 +105,12 @@ def _train(config: TrainConfig, on_step: OnStep, on_label: Advance, net: nn.Modu
     before = OwnClasses(folder.own_classes, config.inlier_size)
     to_label = (*held_back.entries, *(dataset.entries if config.inliers else ()))
     label = bool(to_label) and (checkpoint is None or bool(before.missing(to_label)))
-    if checkpoint is None or label:
+    if checkpoint is None or label or LOSSES[config.method].compares:
         load_start(config, net)
     if config.sync_batch_norm:
         net = _with_synchronised_batch_norm(net, device)
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    started_from = as_before(config, net)
     freeze(config, net)
     if config.inliers:
         dataset = before.labelled(dataset, probe(net).num_classes)
@@ -120,7 +123,8 @@ def _train(config: TrainConfig, on_step: OnStep, on_label: Advance, net: nn.Modu
         parallel.find_unused_parameters = not reaches_all(net, terms)
     pictures = training_pictures(config, dataset)
     loader = _loader(config, pictures, order, device)
-    stepper = Stepper(accelerator, net, terms, optimizer_for(config, net), config.mixed_precision)
+    optimizer = optimizer_for(config, net)
+    stepper = Stepper(accelerator, net, terms, optimizer, config.mixed_precision, started_from)
     step = 0
     if checkpoint is not None:
         stepper.load(checkpoint)

@@ -33,12 +33,15 @@ class Batch:
         labels: int64 [N, H, W], train ids; 255 where void, padded, pasted or held out. Until then uint8.
         pasted: bool [N, H, W], where negative content covers the picture.
         left_out: bool [N, H, W], pixels of held-out classes, which no term sees.
+        before: float32 [N, K, H, W], logits that the network gave these pictures before it was trained, for
+            losses that compare with them; else None.
     """
 
     image: Tensor
     labels: Tensor
     pasted: Tensor
     left_out: Tensor
+    before: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device as networks and losses take it, its pictures channels-last."""
@@ -159,6 +162,36 @@ def densehybrid_posterior(beta: float = 0.03, void_is_known: bool = True) -> Los
     in_posterior = _not_left_out if void_is_known else _known_or_pasted
     posterior = Term("dataset_posterior", 10 * beta, in_posterior, _dataset_nll)
     return Term("nll", 1.0, _known, _nll), posterior
+
+
+def densehybrid_kept(
+    beta: float = 0.03,
+    margin: float | None = None,
+    void_is_known: bool = True,
+    keep: float = 4.0,
+    level: float = 0.1,
+) -> Loss:
+    """DenseHybrid beside what the network said before training, for a network that is to keep its classes.
+
+        L = κ · mean_known KL(softmax(f⁰) ‖ softmax(f))
+            +  λ · mean_known max(0, logsumexp(f⁰) − logsumexp(f))²
+            +  β · mean_pasted logsumexp(f)  +  10 β · mean −ln softmax(o)_pasted
+
+    f⁰ are the logits of the network as it was, for the very pictures that it is trained on, pasted objects
+    and all (Li, Hoiem: Learning without Forgetting, ECCV 2016). The first term is 0 when training begins,
+    which labels from another size or from the whole picture are not. The second keeps the likelihood of known
+    pixels from falling with that of the negatives. Score with ``"densehybrid"``.
+
+    Args:
+        beta: see :func:`densehybrid`.
+        margin: see :func:`densehybrid`.
+        void_is_known: see :func:`densehybrid`.
+        keep: weight κ of the classes.
+        level: weight λ of the likelihood of known pixels.
+    """
+    kept = Term("kept", keep, _known, _divergence_from_before)
+    kept_level = Term("kept_level", level, _known, _fall_of_likelihood)
+    return kept, kept_level, *densehybrid(beta, margin, void_is_known)[1:]
 
 
 def entropy_maximisation(weight: float = 0.9) -> Loss:
@@ -282,6 +315,21 @@ def _auxiliary_nll(out: DenseOutput, batch: Batch) -> Tensor:
 
 def _log_likelihood(out: DenseOutput, batch: Batch, margin: float | None) -> Tensor:  # noqa: ARG001
     return out.log_evidence if margin is None else out.log_evidence.clamp(min=-margin)
+
+
+def _divergence_from_before(out: DenseOutput, batch: Batch) -> Tensor:
+    log_before = _before(batch).log_softmax(1)
+    log_now = out.logits - out.log_evidence.unsqueeze(1)
+    return (log_before.exp() * (log_before - log_now)).sum(1)
+
+
+def _fall_of_likelihood(out: DenseOutput, batch: Batch) -> Tensor:
+    return F.relu(_before(batch).logsumexp(1) - out.log_evidence).square()
+
+
+def _before(batch: Batch) -> Tensor:
+    assert batch.before is not None, "the loss needs what the network said before training"
+    return batch.before
 
 
 def _uniform_cross_entropy(out: DenseOutput, batch: Batch) -> Tensor:  # noqa: ARG001

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -20,7 +22,8 @@ def reaches_all(net: nn.Module, terms: Loss) -> bool:
     before = {name: buffer.clone() for name, buffer in net.named_buffers()}
     trained = [weight for weight in net.parameters() if weight.requires_grad]
     batch = _grey(trained[0].device)
-    loss = sums_of(terms, net(batch.image), batch).sum()
+    out = net(batch.image)
+    loss = sums_of(terms, out, replace(batch, before=out.logits.detach())).sum()
     gradients = torch.autograd.grad(loss, trained, allow_unused=True)
     for name, buffer in net.named_buffers():
         buffer.copy_(before[name])

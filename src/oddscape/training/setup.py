@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -222,6 +223,10 @@ def network(config: TrainConfig, dataset: Dataset) -> nn.Module:
         raise OddscapeError(
             f"{config.method} needs weights, the teacher's: a segmentation network's after training"
         )
+    if LOSSES[config.method].compares and config.weights is None and not brings_weights:
+        raise OddscapeError(
+            f"{config.method} needs weights, those of the network that is to keep its classes"
+        )
     torch.manual_seed(config.seed)
     return create_model(config.model_name, _known_classes(config, dataset), **network_options(config))
 
@@ -300,6 +305,13 @@ def network_facts(net: nn.Module, out: DenseOutput) -> dict[str, Any]:
         "deep_supervision": getattr(net, "deep_supervision", False),
         "stride": None if features is None else out.size[1] // features.shape[-1],
     }
+
+
+def as_before(config: TrainConfig, net: nn.Module) -> nn.Module | None:
+    """A frozen copy of the network with the weights that training starts from, where the loss compares."""
+    if not LOSSES[config.method].compares:
+        return None
+    return copy.deepcopy(net).eval().requires_grad_(False)
 
 
 def freeze(config: TrainConfig, net: nn.Module) -> None:

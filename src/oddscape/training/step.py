@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -50,6 +50,7 @@ class Stepper:
         terms: the loss.
         optimizer: of the network; each group has a ``base_lr``.
         mixed_precision: ``"no"``, ``"bf16"`` or ``"fp16"``.
+        before: the network as it was before training, for a loss that compares with it.
     """
 
     def __init__(
@@ -59,8 +60,10 @@ class Stepper:
         terms: Loss,
         optimizer: Optimizer,
         mixed_precision: str,
+        before: nn.Module | None = None,
     ) -> None:
         self.accelerator, self.net, self.terms, self.optimizer = accelerator, net, terms, optimizer
+        self.before = before
         self.parallel: Callable[[Tensor], DenseOutput] = accelerator.prepare_model(net)
         self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=mixed_precision == "fp16")
         self.dtype, self.mixed = _PRECISIONS[mixed_precision], mixed_precision != "no"
@@ -108,6 +111,9 @@ class Stepper:
     def _sums(self, part: Batch) -> Tensor:
         with torch.autocast(self.accelerator.device.type, self.dtype, self.mixed):
             out = self.parallel(part.image)
+            if self.before is not None:
+                with torch.no_grad():
+                    part = replace(part, before=self.before(part.image).logits)
         return sums_of(self.terms, out, part)
 
     def _step_loss(self, sums: Tensor, counts: Tensor) -> StepLoss:
