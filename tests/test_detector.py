@@ -9,6 +9,7 @@ from oddscape.data.tensors import to_tensor
 from oddscape.detector import Detector, Prediction
 from oddscape.errors import OddscapeError
 from oddscape.labels import ANOMALY_COLOUR, CITYSCAPES, label_space_of
+from oddscape.regions import RegionRules, anomaly_mask, find_regions
 from oddscape.scores import SCORES
 
 
@@ -99,9 +100,81 @@ def test_the_overlay_blends_the_open_set_result_over_the_picture(prediction):
     np.testing.assert_allclose(half, (100 + np.array(ANOMALY_COLOUR)) / 2, atol=1)
 
 
+def test_the_overlay_has_a_box_around_each_region_where_asked_for():
+    score = np.zeros((60, 80), np.float32)
+    score[30:40, 20:50] = 2.5
+    grey = np.full((60, 80, 3), 100, np.uint8)
+    prediction = Prediction(grey, np.zeros((60, 80), np.uint8), score, 1.0, label_space_of(3))
+    plain, boxed = (np.array(prediction.overlay(0.0, boxes=boxes)) for boxes in (False, True))
+    np.testing.assert_array_equal(plain, grey)
+    drawn = (boxed == ANOMALY_COLOUR).all(2)
+    assert drawn[29, 19:51].all()
+    assert drawn[40, 19:51].all()
+    assert drawn[29:41, 19].all()
+    assert drawn[29:41, 50].all()
+    assert not drawn[30:40, 20:50].any()
+    assert (boxed[15:28] != grey[15:28]).any()  # the mean score above it
+
+
+def test_rules_for_regions_go_into_all_decisions(tiny_network, image):
+    rules = RegionRules(min_region=6, low=-1.55)
+    plain = Detector(tiny_network(5), threshold=-1.5)
+    ruled = plain.deciding_by(-1.5, rules)
+    prediction = ruled.predict(image)
+    expected = anomaly_mask(prediction.score, -1.5, rules)
+    assert (expected != plain.predict(image).anomaly).any()
+    np.testing.assert_array_equal(prediction.anomaly, expected)
+    np.testing.assert_array_equal(prediction.open_set == 5, expected)
+    assert prediction.regions == find_regions(prediction.score, expected)
+    assert (plain.rules, Detector(plain.net, threshold=0.0, rules=rules).rules) == (RegionRules(), rules)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "rules", "message"),
+    [
+        (None, RegionRules(2), r"rules for regions \(regions ≥ 2 px\) need a threshold"),
+        (1.0, RegionRules(low=2.0), "low threshold of hysteresis, 2, is above the threshold, 1"),
+    ],
+)
+def test_rules_that_the_threshold_does_not_allow(tiny_network, threshold, rules, message):
+    with pytest.raises(OddscapeError, match=message):
+        Detector(tiny_network(5), threshold=threshold, rules=rules)
+    with pytest.raises(OddscapeError, match=message):
+        Detector(tiny_network(5), threshold=0.0).deciding_by(threshold, rules)
+
+
+def test_several_pictures_at_once(tiny_network, image):
+    detector = Detector(tiny_network(5), threshold=0.0, size=24)
+    images = [image, image[::-1].copy(), 255 - image]
+    for one, picture in zip(detector.predict_batch(images), images, strict=True):
+        alone = detector.predict(picture)
+        np.testing.assert_array_equal(one.image, picture)
+        np.testing.assert_allclose(one.score, alone.score, atol=1e-5)
+        np.testing.assert_array_equal(one.classes, alone.classes)
+    for wrong in ([], [image, image[:16]]):
+        with pytest.raises(OddscapeError, match="expected pictures of one size"):
+            detector.predict_batch(wrong)
+
+
+def test_the_fingerprint_is_that_of_what_predictions_depend_on(tiny_network):
+    detector = Detector(tiny_network(5), "msp", 0.5)
+    assert detector.fingerprint == Detector(tiny_network(5), "msp", 0.5).fingerprint
+    others = [
+        Detector(tiny_network(5), "energy", 0.5),
+        Detector(tiny_network(5), "msp@temperature=2", 0.5),
+        Detector(tiny_network(5), "msp", 0.6),
+        Detector(tiny_network(5), "msp", 0.5, size=24),
+        detector.deciding_by(0.5, RegionRules(2)),
+        Detector(tiny_network(5), "msp+smoothing", 0.5),
+    ]
+    torch.nn.init.zeros_(others[-1].net.classifier.bias)
+    others.append(Detector(others[-1].net, "msp", 0.5))
+    assert len({detector.fingerprint, *(other.fingerprint for other in others)}) == 1 + len(others)
+
+
 def test_without_a_threshold_there_is_no_decision_and_the_overlay_shows_classes(tiny_network, image):
     prediction = Detector(tiny_network(5)).predict(image)
-    for decision in ("anomaly", "open_set"):
+    for decision in ("anomaly", "open_set", "regions"):
         with pytest.raises(
             OddscapeError, match=r"no threshold: make it with Detector\(net, score=…, threshold"
         ):

@@ -19,6 +19,7 @@ from oddscape.models import checkpoint_metadata, create_model, save_checkpoint
 from oddscape.models.adapters import wrap
 from oddscape.models.fused_batch_norms import fuse_batch_norms
 from oddscape.models.small_ladder import LadderWidths
+from oddscape.regions import RegionRules
 from oddscape.scenes import Scene
 from oddscape.scores import POSTPROCESSING, SCORES, read_score
 from oddscape.scores.fitted import FITTED
@@ -339,6 +340,15 @@ def test_what_is_known_of_the_weights_goes_along(file):
     assert said["network"] == {"model": "small_ladder", "num_classes": K, "model_options": {}}
 
 
+def test_rules_for_regions_go_along_and_files_without_any_load(file):
+    Detector(network(), threshold=1.0).save(file)
+    assert "rules" not in json.loads(checkpoint_metadata(file)["detector"])
+    assert Detector.load(file).rules == RegionRules()
+    for rules in (RegionRules(20), RegionRules(3, 0.5)):
+        Detector(network(), threshold=1.0, rules=rules).save(file)
+        assert Detector.load(file).rules == rules
+
+
 def test_a_failed_write_leaves_the_old_file(file, monkeypatch):
     Detector(network(), threshold=1.0).save(file)
 
@@ -391,6 +401,7 @@ def rewritten(file, **changes):
         ({"version": ...}, r"does not say rightly what detector it is \('version'\)"),
         ({"threshold": "high"}, "does not say rightly what detector it is"),
         ({"size": [1]}, "does not say rightly what detector it is"),
+        ({"rules": {"least": 3}}, "does not say rightly what detector it is"),
         ({"network": {"wrapper": "fog", "options": {}, "nets": []}}, "unknown wrapper 'fog'; known: windows"),
         ({"network": {"model": "small_ladder", "num_classes": 7, "model_options": {}}}, "does not fit Small"),
         (

@@ -75,7 +75,7 @@ def test_each_region_is_described(score):
     for region in flooded(mask):
         (ys, xs), scores = zip(*region, strict=True), [float(score[p]) for p in region]
         box = (min(ys), min(xs), max(ys) + 1, max(xs) + 1)
-        expected.append(Region(box, len(region), pytest.approx(np.mean(scores)), max(scores)))
+        expected.append(Region(box, len(region), pytest.approx(np.mean(scores)), max(scores), mask))
     assert find_regions(score, mask) == expected
 
 

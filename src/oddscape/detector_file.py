@@ -3,15 +3,16 @@
 Tensors are the network's weights, beginning with ``network.``, and what a fitted score learnt, beginning
 with ``score.``. The metadata's ``detector`` is JSON: ``version`` of this format; ``network``, how it was made
 (:mod:`oddscape.wrappers.descriptions`); ``score``, as it is written; ``threshold``, ``size`` and
-``label_space``, as in :class:`DetectorParts`.
+``label_space``, as in :class:`DetectorParts`; ``rules``, those for regions, where there are any.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -23,9 +24,11 @@ from oddscape.errors import OddscapeError
 from oddscape.labels import LabelSpace
 from oddscape.models import checkpoint_metadata
 from oddscape.models.checkpoints import fitting_weights, read_weights, require_ending, save_weights
+from oddscape.regions import AS_THEY_ARE, RegionRules
 from oddscape.scores import SCORES, Score, read_score
 from oddscape.scores.fitted.files import FITTED_SCORES, is_fitted, joined_scores, split_scores
 from oddscape.sizes import InferenceSize
+from oddscape.wrappers import unwrapped
 from oddscape.wrappers.descriptions import described, made_again, needs_own_network
 
 DETECTOR = "detector"
@@ -46,6 +49,7 @@ class DetectorParts:
         size: (H, W) at which the network sees pictures, or the shorter side of each; None: their own.
         label_space: names and colours of the known classes. How label files encode them is no matter of a
             detector, and is not kept in a file.
+        rules: minimum size of anomalous regions and hysteresis.
     """
 
     net: nn.Module
@@ -53,6 +57,7 @@ class DetectorParts:
     threshold: float | None
     size: InferenceSize | None
     label_space: LabelSpace
+    rules: RegionRules = AS_THEY_ARE
 
 
 def write_parts(
@@ -76,14 +81,7 @@ def write_parts(
     """
     require_ending(path)
     learnt, others = _split(parts.score)
-    said = {
-        "version": _VERSION,
-        "network": described(parts.net),
-        "score": parts.score.name,
-        "threshold": parts.threshold,
-        "size": [int(side) for side in parts.size] if isinstance(parts.size, tuple) else parts.size,
-        "label_space": {name: getattr(parts.label_space, name) for name in ("name", "classes", "colours")},
-    }
+    said = {"version": _VERSION, "network": described(parts.net), **_decision(parts)}
     weights = parts.net.state_dict()
     tensors = _beginning(_NETWORK, _halved(weights) if half else weights) | _beginning(_SCORE, learnt)
     # Copies, for a file takes no two tensors that share memory.
@@ -91,6 +89,30 @@ def write_parts(
     save_weights(
         tensors, path, {**(metadata or {}), **others, DETECTOR: json.dumps(said, ensure_ascii=False)}
     )
+
+
+def fingerprint(parts: DetectorParts) -> str:
+    """A digest of what a detector's predictions depend on, in hexadecimal: the same for the same parts."""
+    plain = parts.score.without_steps()
+    learnt, others = split_scores({plain.name: plain}) if is_fitted(plain) else ({}, "")
+    modules = [type(module).__qualname__ for module in parts.net.modules()]
+    said = json.dumps([modules, unwrapped(parts.net)[1], others, _decision(parts)])
+    digest = blake2b(said.encode(), digest_size=16)
+    for name, tensor in (*parts.net.state_dict().items(), *learnt.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _decision(parts: DetectorParts) -> dict[str, Any]:
+    """How a detector goes from a network's output to its result, as JSON has it."""
+    rules = {} if parts.rules == AS_THEY_ARE else {"rules": asdict(parts.rules)}
+    return {
+        "score": parts.score.name,
+        "threshold": parts.threshold,
+        "size": [int(side) for side in parts.size] if isinstance(parts.size, tuple) else parts.size,
+        "label_space": {name: getattr(parts.label_space, name) for name in ("name", "classes", "colours")},
+    } | rules
 
 
 def read_parts(path: str | Path, net: nn.Module | None = None) -> DetectorParts:
@@ -152,7 +174,8 @@ def _joined(
     space = said["label_space"]
     labels = LabelSpace(space["name"], tuple(space["classes"]), tuple(map(tuple, space["colours"])))
     threshold = None if said["threshold"] is None else float(said["threshold"])
-    return DetectorParts(net, score, threshold, _size(said["size"]), labels)
+    rules = RegionRules(**said.get("rules", {}))
+    return DetectorParts(net, score, threshold, _size(said["size"]), labels, rules)
 
 
 def _size(said: list[int] | int | None) -> InferenceSize | None:

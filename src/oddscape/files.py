@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from oddscape.errors import OddscapeError
+
+_PROCESS = re.compile(r"\.(\d{1,9})\.partial$")
 
 
 @contextmanager
@@ -29,3 +32,23 @@ def written_atomically(path: Path) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise OddscapeError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder and below it."""
+    for partial in folder.rglob(".*.partial"):
+        process = _PROCESS.search(partial.name)
+        if process is not None and not _is_running(int(process[1])):
+            partial.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    if os.name != "posix":  # elsewhere, to ask is to interrupt
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True

@@ -1,8 +1,8 @@
-"""From a score map and a threshold to anomalous regions: minimum size, hysteresis, boxes."""
+"""From a score map and a threshold to anomalous regions: minimum size, hysteresis, boxes, outlines."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from oddscape.errors import OddscapeError
+from oddscape.outlines import Outline, outlines
 
 Scores = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
@@ -50,6 +51,24 @@ AS_THEY_ARE = RegionRules()
 """No minimum size and no hysteresis."""
 
 
+def check_rules(rules: RegionRules, threshold: float | None) -> RegionRules:
+    """Give rules back if they go with a threshold.
+
+    Raises:
+        OddscapeError: the low threshold of hysteresis is above it, or there are rules and it is None.
+    """
+    if threshold is None and rules != AS_THEY_ARE:
+        raise OddscapeError(f"rules for regions ({rules}) need a threshold, and this detector has none")
+    if threshold is not None and rules.low is not None:
+        _check_order(rules.low, threshold)
+    return rules
+
+
+def _check_order(low: float, high: float) -> None:
+    if low > high:
+        raise OddscapeError(f"the low threshold of hysteresis, {low:g}, is above the threshold, {high:g}")
+
+
 class Box(NamedTuple):
     """Rows top ≤ y < bottom and columns left ≤ x < right."""
 
@@ -68,12 +87,19 @@ class Region:
         area: its pixels.
         mean_score: over its pixels.
         max_score: over its pixels.
+        mask: bool [bottom − top, right − left], which pixels of the box are its own.
     """
 
     box: Box
     area: int
     mean_score: float
     max_score: float
+    mask: Mask = field(repr=False, compare=False)
+
+    @property
+    def outlines(self) -> tuple[Outline, ...]:
+        """Its outer outline, and those of its holes: corners (x, y) along the edges of pixels, exactly."""
+        return outlines(self.mask, self.box.left, self.box.top)
 
 
 def anomaly_mask(score: Scores, threshold: float, rules: RegionRules = AS_THEY_ARE) -> Mask:
@@ -111,8 +137,7 @@ def hysteresis(score: Scores, low: float, high: float) -> Mask:
     Raises:
         OddscapeError: ``low`` is above ``high``.
     """
-    if low > high:
-        raise OddscapeError(f"the low threshold of hysteresis, {low:g}, is above the threshold, {high:g}")
+    _check_order(low, high)
     seeds = score > high
     if not seeds.any():
         return seeds
@@ -139,13 +164,19 @@ def find_regions(score: Scores, mask: Mask) -> list[Region]:
         score: float [H, W].
         mask: bool [H, W], as from :func:`anomaly_mask`.
     """
-    labels, count = _labelled(mask)
-    numbers = np.arange(1, count + 1)
-    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:].tolist()
-    means = np.atleast_1d(ndimage.mean(score, labels, numbers)).tolist()
-    peaks = np.atleast_1d(ndimage.maximum(score, labels, numbers)).tolist()
-    boxes = [Box(y.start, x.start, y.stop, x.stop) for y, x in ndimage.find_objects(labels)]
-    return [Region(*facts) for facts in zip(boxes, areas, means, peaks, strict=True)]
+    labels, _ = _labelled(mask)
+    return [
+        _region(score, labels, number, box)
+        for number, box in enumerate(ndimage.find_objects(labels), start=1)
+    ]
+
+
+def _region(score: Scores, labels: NDArray[np.int32], number: int, box: tuple[slice, ...]) -> Region:
+    own = labels[box] == number
+    scores = score[box][own]
+    ys, xs = box
+    mean = float(scores.mean(dtype=np.float64))
+    return Region(Box(ys.start, xs.start, ys.stop, xs.stop), scores.size, mean, float(scores.max()), own)
 
 
 def count_false_regions(mask: Mask, anomaly: Mask) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from oddscape.detector import Detector
 from oddscape.errors import OddscapeError
-from oddscape.regions import AS_THEY_ARE, RegionRules
+from oddscape.regions import RegionRules
 from oddscape.scenes import Scene
 from oddscape.scored_pictures import ScoredPictures, score_pictures
 from oddscape.threshold_figures import ThresholdFigures, figures_at
@@ -43,7 +43,7 @@ def calibrate(
     detector: Detector,
     scenes: Iterable[Scene],
     rule: ThresholdRule,
-    regions: RegionRules = AS_THEY_ARE,
+    regions: RegionRules | None = None,
 ) -> Calibration:
     """Choose a detector's threshold by a rule.
 
@@ -55,31 +55,30 @@ def calibrate(
         scenes: pictures. One without anomaly truth is taken as free of anomalies.
         rule: ``FalseAlarms`` or ``FalseRegions``, for which pictures without anomalies suffice, or ``Recall``
             or ``BestF1`` (:mod:`oddscape.threshold_rules`).
-        regions: minimum size of regions and hysteresis. ``FalseRegions`` counts the regions that they
-            leave; the other rules choose by pixels above the threshold alone. ``Detector.predict`` does not
-            apply them.
+        regions: minimum size of regions and hysteresis, which the detector then has; None: those that it
+            has. ``FalseRegions`` counts the regions that they leave; the other rules choose by pixels above
+            the threshold alone.
 
     Raises:
         OddscapeError: no pictures, pictures that do not allow what the rule asks for, or a low threshold of
             hysteresis above the one that is chosen.
     """
+    rules = detector.rules if regions is None else regions
     pictures = ScoredPictures(score_pictures(detector, scenes))
-    threshold, bound = rule.choose(pictures, regions)
-    chosen = Detector(
-        detector.net, detector.score, threshold, size=detector.size, label_space=detector.label_space
-    )
-    return Calibration(chosen, rule, bound, figures_at(pictures, threshold, regions))
+    threshold, bound = rule.choose(pictures, rules)
+    chosen = detector.deciding_by(threshold, rules)
+    return Calibration(chosen, rule, bound, figures_at(pictures, threshold, rules))
 
 
 def check_threshold(
-    detector: Detector, scenes: Iterable[Scene], regions: RegionRules = AS_THEY_ARE
+    detector: Detector, scenes: Iterable[Scene], regions: RegionRules | None = None
 ) -> tuple[ThresholdFigures, ...]:
     """Tell how a detector's threshold holds on pictures that it was not chosen on, in one pass.
 
     Args:
         detector: with a threshold.
         scenes: pictures. One without anomaly truth is taken as free of anomalies.
-        regions: minimum size of regions and hysteresis.
+        regions: minimum size of regions and hysteresis; None: those of the detector.
 
     Returns:
         Figures of the threshold alone, with each rule for regions, and with all of them.
@@ -89,4 +88,5 @@ def check_threshold(
     """
     if detector.threshold is None:
         raise OddscapeError("this detector has no threshold to check: choose one by odd.calibrate")
-    return figures_at(score_pictures(detector, scenes), detector.threshold, regions)
+    rules = detector.rules if regions is None else regions
+    return figures_at(score_pictures(detector, scenes), detector.threshold, rules)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from oddscape.detector import Detector
 from oddscape.models import checkpoint_metadata
+from oddscape.regions import RegionRules
 
 
 @pytest.fixture
@@ -55,10 +56,20 @@ def test_false_regions_an_hour_and_rules_for_regions(calibrate, pictures):
     status, printed, error, out = calibrate("--pictures", pictures, *rule, "--min-region", 3)
     assert (status, error) == (0, "")
     assert "regions ≥ 3 px" in printed
-    assert "predict applies the threshold alone, not regions ≥ 3 px" in printed
+    assert "kept with the detector: regions ≥ 3 px" in printed
+    assert Detector.load(out).rules == RegionRules(3)
     record = json.loads(checkpoint_metadata(out)["calibration"])
     assert record["bound"] <= 4000
     assert (record["min_region"], record["hysteresis"]) == (3, None)
+
+
+def test_rules_for_regions_stay_with_the_detector(calibrate, run, pictures, tmp_path):
+    _, _, _, first = calibrate("--pictures", pictures, "--false-alarms", 0.1, "--min-region", 3)
+    again, asked = tmp_path / "again.safetensors", ("--pictures", pictures, "--false-alarms", 0.2)
+    run("calibrate", again, "--detector", first, *asked)
+    assert Detector.load(again).rules == RegionRules(3)
+    run("calibrate", again, "--detector", first, *asked, "--min-region", 1, "--hysteresis", -1e6)
+    assert Detector.load(again).rules == RegionRules(1, -1e6)
 
 
 def test_recordings_are_drawn_whole(calibrate, pictures):

@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from oddscape.detector import Detector
 from oddscape.models import checkpoint_metadata, create_model
+from oddscape.regions import RegionRules
 from oddscape.score_files import ScoreFolder
 
 OPTIONS = ("--score", "energy@temperature=2+smoothing", "--size", "64x64", "--flip", "--threshold", "-2.5")
@@ -33,9 +35,24 @@ def test_predict_does_what_the_options_did(run, weights, saved, masks_folder, tm
         "predict", pictures, "--weights", tmp_path / "away.safetensors", *OPTIONS, "--out", tmp_path / "other"
     )
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert len(files) == 17
+    assert len(files) == 4 * 6 + 3
     for name in files:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+
+
+def test_rules_for_regions_are_kept_and_can_be_told_otherwise(run, saved, masks_folder, tmp_path):
+    ruled = tmp_path / "ruled.safetensors"
+    run("detector", "save", ruled, "--detector", saved, "--min-region", 30)
+    assert Detector.load(ruled).rules == RegionRules(30)
+    for name, options, rules in (
+        ("own", (), RegionRules(30)),
+        ("told", ("--min-region", 5, "--hysteresis", -2.6), RegionRules(5, -2.6)),
+    ):
+        asked = (masks_folder / "images", "--detector", ruled, "--out", tmp_path / name, *options)
+        assert run("predict", *asked, "--write", "anomaly")[0] == 0
+        detector = Detector.load(saved).deciding_by(-2.5, rules)
+        expected = detector.predict(masks_folder / "images" / "a.png").anomaly
+        np.testing.assert_array_equal(Image.open(tmp_path / name / "a_anomaly.png"), expected)
 
 
 def test_evaluate_does_what_the_options_did(run, weights, saved, streethazards_folder, tmp_path):

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from oddscape.advance import scenes
-from oddscape.commands.options import DetectorOptions, known_data, reader_option
+from oddscape.commands.options import DetectorOptions, RegionOptions, known_data, reader_option
 from oddscape.commands.progress import progress_bar
 from oddscape.errors import OddscapeError
 
@@ -191,38 +191,35 @@ def calibrate(
     detector: DetectorOptions = DetectorOptions(),
     rule: RuleOptions = RuleOptions(),
     data: PicturesOptions = PicturesOptions(),
-    min_region: int = 1,
-    hysteresis: float | None = None,
     half: bool = False,
 ) -> None:
     """Choose a detector's threshold on your own pictures, and keep it with the detector, for ``--detector``.
 
-    Without --weights, --model or --detector, it is done for the detector that comes with Oddscape. Score maps
-    wait on disk, 5 bytes a pixel, in the folder that TMPDIR names.
+    Without --weights, --model or --detector, it is done for the detector that comes with Oddscape. Of the
+    rules for regions, --min-region and --hysteresis, false regions are counted without what they drop; by
+    --false-alarms, --recall and --best-f1 the threshold is chosen for pixels alone, and the table shows what
+    the rules change. They are kept with the detector. Score maps wait on disk, 5 bytes a pixel, in the folder
+    that TMPDIR names.
 
     Parameters
     ----------
     out
         The file of the detector with its threshold, .safetensors.
-    min_region
-        Regions of fewer pixels are dropped. False regions are counted without them; the other rules choose by
-        pixels alone, and the table shows what it changes.
-    hysteresis
-        A low threshold: pixels above it are anomalies, too, where they connect to one above the threshold.
     half
         Round the weights to float16, for a file of half the size.
     """
     from oddscape.models.checkpoints import require_ending
-    from oddscape.regions import RegionRules
 
     require_ending(out)
-    asked, regions = rule.rule(), RegionRules(min_region, hysteresis)
+    asked, regions = rule.rule(), detector.regions
     if detector.threshold is not None:
         raise OddscapeError("--threshold is what calibrate chooses: leave it out")
     chosen_on, checked_on = data.chosen_on(), data.checked_on()
-    made, about = detector.load() if detector.names_network else detector.load_shipped()
-    done = _calibrated(made, chosen_on, asked, regions)
-    checked = () if checked_on is None else _checked(done, checked_on, regions)
+    # The rules go with the threshold that is chosen, not with the one that the detector has so far.
+    plain = replace(detector, regions=RegionOptions())
+    made, about = plain.load() if plain.names_network else plain.load_shipped()
+    done = _calibrated(made, chosen_on, asked, regions.over(made.rules))
+    checked = () if checked_on is None else _checked(done, checked_on)
     done.detector.save(out, about | {"calibration": _record(done, chosen_on, checked_on, checked)}, half=half)
     _show(done, chosen_on, checked_on, checked)
     Console().print(f"detector: {out}", soft_wrap=True, highlight=False, markup=False)
@@ -237,11 +234,11 @@ def _calibrated(
         return run(detector, pictures.scenes(scenes(advance)(pictures.dataset)), rule, regions)
 
 
-def _checked(done: Calibration, pictures: _Pictures, regions: RegionRules) -> tuple[ThresholdFigures, ...]:
+def _checked(done: Calibration, pictures: _Pictures) -> tuple[ThresholdFigures, ...]:
     from oddscape.thresholds import check_threshold
 
     with progress_bar("checking it") as advance:
-        return check_threshold(done.detector, pictures.scenes(scenes(advance)(pictures.dataset)), regions)
+        return check_threshold(done.detector, pictures.scenes(scenes(advance)(pictures.dataset)))
 
 
 def _record(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from oddscape.data import Dataset
     from oddscape.detector import Detector
     from oddscape.labels import LabelSpace
+    from oddscape.regions import RegionRules
     from oddscape.scores import Score
 
 
@@ -357,6 +358,28 @@ class InferenceOptions:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class RegionOptions:
+    """What is done to the pixels above the threshold; by default what the detector's file says, else nothing.
+
+    Parameters
+    ----------
+    min_region
+        Anomalous regions of fewer pixels are dropped; 1 drops none.
+    hysteresis
+        A low threshold: pixels above it are anomalies, too, where they connect to one above the threshold.
+    """
+
+    min_region: int | None = None
+    hysteresis: float | None = None
+
+    def over(self, rules: RegionRules) -> RegionRules:
+        """The rules of a detector, with what these options say in place of its own."""
+        said: dict[str, Any] = {"min_region": self.min_region, "low": self.hysteresis}
+        return replace(rules, **{name: value for name, value in said.items() if value is not None})
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class DetectorOptions:
     """A detector: from its file, or made of a network, a score and a threshold.
 
@@ -378,6 +401,7 @@ class DetectorOptions:
     score: str | None = None
     fitted: Path | None = None
     threshold: float | None = None
+    regions: RegionOptions = RegionOptions()
     inference: InferenceOptions = InferenceOptions()
 
     @property
@@ -387,21 +411,26 @@ class DetectorOptions:
 
     def load_shipped(self) -> tuple[Detector, dict[str, str]]:
         """The detector that comes with Oddscape, where no other is named; what its file says of it."""
-        anywhere = replace(self, network=replace(self.network, threads=None, device=None))
+        anywhere = replace(
+            self, network=replace(self.network, threads=None, device=None), regions=RegionOptions()
+        )
         if anywhere != DetectorOptions():
             raise OddscapeError(
                 f"--weights FILE is needed beside these options: {SHIPPED}, which comes with Oddscape, "
                 "brings its own score, threshold and size"
             )
-        return load_detector(Path(SHIPPED), self.network)
+        return self._with_rules(*load_detector(Path(SHIPPED), self.network))
 
     def load(self) -> tuple[Detector, dict[str, str]]:
         """The detector on its device, and what is known of its network: ``model``, ``saw_outliers`` …."""
         if self.detector is None:
-            return self._made()
-        rest = replace(self, detector=None, network=NetworkOptions())
+            return self._with_rules(*self._made())
+        rest = replace(self, detector=None, network=NetworkOptions(), regions=RegionOptions())
         refuse_beside_detector(self.network, nothing_else=rest == DetectorOptions())
-        return load_detector(self.detector, self.network)
+        return self._with_rules(*load_detector(self.detector, self.network))
+
+    def _with_rules(self, detector: Detector, about: dict[str, str]) -> tuple[Detector, dict[str, str]]:
+        return detector.deciding_by(detector.threshold, self.regions.over(detector.rules)), about
 
     def _made(self) -> tuple[Detector, dict[str, str]]:
         from oddscape.detector import Detector

@@ -1,12 +1,16 @@
-"""``oddscape predict``: class map, anomaly map and overlay of pictures, and scores to be evaluated."""
+"""``oddscape predict``: pictures and videos to class maps, anomaly maps, overlays and regions, and scores."""
 
 from __future__ import annotations
 
-from collections import Counter
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-import numpy as np
+from cyclopts import Parameter, Token
 from rich.console import Console
 
 from oddscape.commands.options import DetectorOptions
@@ -15,33 +19,61 @@ from oddscape.errors import OddscapeError
 from oddscape.weights.shipped import SHIPPED
 
 if TYPE_CHECKING:
-    from oddscape.detector import Detector, Prediction
+    from oddscape.detector import Detector
+    from oddscape.predicting.inputs import Inputs
+    from oddscape.predicting.pictures import Outcome, Results
+    from oddscape.predicting.workers import Workers
     from oddscape.score_files import ScoreWriter
 
 _SHOWN = 3  # so many pictures that failed are named
-_PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+_RECORD, _FAILURES = "predict.json", "failures.txt"
+
+
+def _kinds(_hint: Any, tokens: Sequence[Token]) -> tuple[str, ...]:
+    return tuple(kind.strip() for token in tokens for kind in token.value.split(","))
+
+
+KindsOption: TypeAlias = Annotated[
+    tuple[str, ...], Parameter(converter=_kinds, n_tokens=1, metavar="KIND,…", show_default=False)
+]
 
 
 def predict(
     *pictures: Path,
     out: Path | None = None,
+    write: KindsOption = (),
+    boxes: bool = False,
+    every: int = 1,
     scores_to: Path | None = None,
     score_format: str = "npy",
     score_dtype: Literal["float16", "float32"] | None = None,
+    workers: int | None = None,
+    batch: int = 1,
+    overwrite: bool = False,
     detector: DetectorOptions = DetectorOptions(),
 ) -> None:
-    """Write each picture's class map, score (.npy and heat map) and overlay, or its score alone.
+    """Write what a detector says about pictures and videos: class map, score, overlay, anomalous regions.
 
     The overlay shows anomalies where there is a threshold; without it, classes. Without --weights, --model or
-    --detector, the detector that comes with Oddscape does it.
+    --detector, the detector that comes with Oddscape does it. Started again, it goes on where it ended: what
+    is done and whole is left as it is; a video begins anew.
 
     Parameters
     ----------
     pictures
-        Picture files, or folders of them.
+        Files, folders, which are looked through at any depth, or glob patterns in quotes. Videos (.mp4, .mkv,
+        .avi, .mov, .webm) become .mp4 files with the same times, their regions JSON lines.
     out
-        Folder for the class maps, scores, heat maps and overlays; ``predictions`` where nothing is said of it
-        or of --scores-to.
+        Folder for the results; ``predictions`` where nothing is said of it or of --scores-to.
+    write
+        Which results, with commas between them: classes and open-set (train ids as a PNG with colours),
+        anomaly (black and white), score (.npy), heat, overlay, and regions (JSON with boxes, outlines, sizes
+        and mean scores, and regions.json in COCO's format for all). By default all but anomaly, of videos
+        overlay, heat and regions; open-set, anomaly and regions need a threshold.
+    boxes
+        Draw a box around each anomalous region into the overlay, with its mean score.
+    every
+        Take one of so many frames of a video; the others are left out.
     scores_to
         Folder for the scores alone, a file a picture, as ``evaluate --scores-from`` reads them: called as the
         picture, without ``_leftImg8bit`` or ``_rgb``.
@@ -49,33 +81,58 @@ def predict(
         Format of these: npy, npz, smiyc (HDF5), fishyscapes (npy) or png16 (16-bit greyscale with its scale).
     score_dtype
         Type of these; by default the format's own.
+    workers
+        Pictures worked on at once; by default as many as cores, at most 4, or 8 beside a GPU. Results do not
+        depend on it.
+    batch
+        Pictures of one size that the network is shown at once, for a GPU; scores may then differ in the last
+        digits.
+    overwrite
+        Replace results of another detector, or of other options, in these folders.
     """
     if out is None and scores_to is None:
         out = Path("predictions")
-    _check_folders(out, scores_to)
-    files = _files(pictures)
+    _check(out, scores_to, every)
 
+    from oddscape.predicting.inputs import find_inputs
+    from oddscape.predicting.workers import Workers
+
+    inputs = find_inputs(pictures, [folder for folder in (out, scores_to) if folder is not None])
+    _check_videos(inputs, out)
+    writer = _writer(scores_to, score_format, score_dtype)
+    loaded = _asked_for(detector)
+    results = _results(loaded, inputs, out, write, boxes, writer)
+    most = inputs.picture_count if not inputs.video_count else None
+    with _ended_by_sigterm(), Workers(loaded, workers, batch, most) as crew:
+        begun = replace(results, since=_begin(loaded, results, every, overwrite=overwrite))
+        tally = _Tally()
+        tally.add_all(_pictures(crew, inputs, begun))
+        tally.add_all(_videos(crew, inputs, begun, every))
+    _show(tally, inputs, begun)
+
+
+def _check(out: Path | None, scores_to: Path | None, every: int) -> None:
+    if out is not None and scores_to is not None and out.resolve() == scores_to.resolve():
+        raise OddscapeError(f"--out and --scores-to are both {out}: the scores need a folder of their own")
+    if every < 1:
+        raise OddscapeError(f"--every {every}: expected 1 or more")
+
+
+def _check_videos(inputs: Inputs, out: Path | None) -> None:
+    """Make sure that there is what videos need, before anything is done."""
+    from oddscape.models.packages import load_package
+
+    if inputs.video_count and out is None:
+        video = next(inputs.videos)
+        raise OddscapeError(f"--scores-to is for pictures, and {video.path} is a video: give --out, too")
+    if inputs.video_count:
+        load_package("av", "video")
+
+
+def _writer(folder: Path | None, format: str, dtype: str | None) -> ScoreWriter | None:
     from oddscape.score_files import ScoreWriter
 
-    writer = ScoreWriter(scores_to, score_format, score_dtype) if scores_to is not None else None
-    loaded = _asked_for(detector)
-    if out is not None:
-        _write_legend(loaded, out)
-    failures: list[str] = []
-    with progress_bar("predicting") as advance:
-        for done, file in enumerate(files):
-            # A bad picture costs itself alone; a disk that refuses ends it all.
-            prediction = _predict(loaded, file, failures)
-            if prediction is not None:
-                _write(prediction, file, out, writer)
-            advance(done + 1, len(files))
-    where = " and ".join(str(folder) for folder in (out, scores_to) if folder is not None)
-    Console().print(f"{len(files) - len(failures)} of {len(files)} pictures: {where}", soft_wrap=True)
-    if writer is not None and writer.warning:
-        Console(stderr=True).print(writer.warning, soft_wrap=True, highlight=False, markup=False)
-    if failures:
-        more = f"; and {len(failures) - _SHOWN} more" if failures[_SHOWN:] else ""
-        raise OddscapeError("; ".join(failures[:_SHOWN]) + more)
+    return None if folder is None else ScoreWriter(folder, format, dtype)
 
 
 def _asked_for(options: DetectorOptions) -> Detector:
@@ -92,39 +149,48 @@ def _asked_for(options: DetectorOptions) -> Detector:
     return detector
 
 
-def _predict(detector: Detector, file: Path, failures: list[str]) -> Prediction | None:
-    try:
-        return detector.predict(file)
-    except OddscapeError as error:
-        failures.append(str(error))
-        return None
+def _results(
+    detector: Detector,
+    inputs: Inputs,
+    out: Path | None,
+    asked: tuple[str, ...],
+    boxes: bool,
+    writer: ScoreWriter | None,
+) -> Results:
+    from oddscape.predicting.kinds import picture_kinds, video_kinds
+    from oddscape.predicting.pictures import Results
+
+    decides = detector.threshold is not None
+    if boxes and not decides:
+        raise OddscapeError(
+            "--boxes are drawn around anomalous regions, which need a threshold: give --threshold"
+        )
+    of_pictures = picture_kinds(asked, decides=decides)
+    of_videos = video_kinds(asked, decides=decides) if inputs.video_count else ()
+    return Results(out, of_pictures, of_videos, boxes, writer)
 
 
-def _check_folders(out: Path | None, scores_to: Path | None) -> None:
-    if out is not None and scores_to is not None and out.resolve() == scores_to.resolve():
-        raise OddscapeError(f"--out and --scores-to are both {out}: the scores need a folder of their own")
+def _begin(detector: Detector, results: Results, every: int, *, overwrite: bool) -> int:
+    """Begin or go on in the folders of results; from when on files there count as done."""
+    from oddscape.predicting.record import begin
 
-
-def _files(pictures: tuple[Path, ...]) -> list[Path]:
-    from oddscape.submission import frame_id
-
-    files = [file for path in pictures for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
-    files = [file for file in files if file in pictures or file.suffix.lower() in _PICTURES]
-    if not files:
-        raise OddscapeError(f"no pictures in {', '.join(map(str, pictures)) or 'an empty list'}")
-    for name, count in Counter(frame_id(file) for file in files).items():
-        if count > 1:
-            raise OddscapeError(f"{count} pictures are called {name!r}: their results would share files")
-    return files
-
-
-def _write(prediction: Prediction, file: Path, out: Path | None, writer: ScoreWriter | None) -> None:
-    from oddscape.submission import frame_id
-
-    if out is not None:
-        _write_pictures(prediction, file.stem, out)
-    if writer is not None:
-        writer.write(frame_id(file), prediction.score)  # as the data sets call the picture
+    since = 0
+    facts = {
+        "detector": detector.deciding_by(None).fingerprint,
+        "score": detector.score.name,
+        "size": detector.size,
+    }
+    if results.writer is not None:
+        stored = {"format": results.writer.format, "dtype": results.writer.dtype}
+        # Hidden, for all else in the folder are scores.
+        since = begin(results.writer.folder / f".{_RECORD}", facts | stored, overwrite=overwrite)
+    if results.out is not None:
+        decision = {"threshold": detector.threshold, "regions": str(detector.rules)}
+        drawn = {"boxes": results.boxes, "every": every}
+        since = max(since, begin(results.out / _RECORD, facts | decision | drawn, overwrite=overwrite))
+        (results.out / _FAILURES).unlink(missing_ok=True)
+        _write_legend(detector, results.out)
+    return since
 
 
 def _write_legend(detector: Detector, out: Path) -> None:
@@ -135,19 +201,87 @@ def _write_legend(detector: Detector, out: Path) -> None:
         legend(detector.label_space, anomaly=detector.threshold is not None).save(partial, format="PNG")
 
 
-def _write_pictures(prediction: Prediction, stem: str, out: Path) -> None:
-    from PIL import Image
+def _pictures(crew: Workers, inputs: Inputs, results: Results) -> Iterator[Outcome]:
+    from oddscape.predicting.pictures import predict_pictures
 
-    from oddscape.files import written_atomically
-    from oddscape.report.pictures import heat_map
+    with progress_bar("predicting") as advance:
+        for done, outcome in enumerate(predict_pictures(crew, inputs.pictures, results), start=1):
+            yield outcome
+            advance(done, inputs.picture_count)
 
-    painted = {
-        "classes": Image.fromarray(prediction.label_space.paint(prediction.classes)),
-        "heat": Image.fromarray(heat_map(prediction.score)),
-        "overlay": prediction.overlay(),
+
+def _videos(crew: Workers, inputs: Inputs, results: Results, every: int) -> Iterator[Outcome]:
+    from oddscape.predicting.videos import predict_video
+
+    for video in inputs.videos:
+        with progress_bar(video.path.name) as advance:
+            yield predict_video(crew, video, results, advance, every)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let a request to end close everything as Ctrl-C does, so that nothing half-written stays behind."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@dataclass
+class _Tally:
+    """What became of pictures and videos."""
+
+    failures: list[str] = field(default_factory=list)
+    of_videos: int = 0
+    done_before: int = 0
+
+    def add_all(self, outcomes: Iterator[Outcome]) -> None:
+        for outcome in outcomes:
+            self.done_before += outcome.was_done
+            if outcome.failure:
+                self.failures.append(outcome.failure)
+                self.of_videos += outcome.input.is_video
+
+
+def _show(tally: _Tally, inputs: Inputs, results: Results) -> None:
+    """Tell what was done, and end in an error where something failed."""
+    writer, console = results.writer, Console(soft_wrap=True, highlight=False, markup=False)
+    folders = (results.out, writer and writer.folder)
+    where = " and ".join(str(folder) for folder in folders if folder is not None)
+    kinds = {
+        "pictures": (inputs.picture_count, len(tally.failures) - tally.of_videos),
+        "videos": (inputs.video_count, tally.of_videos),
     }
-    for kind, picture in painted.items():
-        with written_atomically(out / f"{stem}_{kind}.png") as partial:
-            picture.save(partial, format="PNG")
-    with written_atomically(out / f"{stem}_score.npy") as partial, partial.open("wb") as file:
-        np.save(file, prediction.score)
+    said = ", ".join(f"{count - bad} of {count} {kind}" for kind, (count, bad) in kinds.items() if count)
+    before = f" ({tally.done_before} done before)" if tally.done_before else ""
+    console.print(f"{said}{before}: {where}")
+    if inputs.picture_count and "regions" in results.kinds and results.out is not None:
+        console.print(_bring_regions_together(inputs, results, results.out))
+    if writer is not None and writer.warning:
+        Console(stderr=True).print(writer.warning, soft_wrap=True, highlight=False, markup=False)
+    if tally.failures:
+        raise OddscapeError(_in_short(tally.failures, results.out))
+
+
+def _bring_regions_together(inputs: Inputs, results: Results, out: Path) -> str:
+    from oddscape.predicting.region_files import write_coco
+
+    def files() -> Iterator[Path]:
+        mine = (results.file(picture, "regions") for picture in inputs.pictures)
+        return (file for file in mine if file.exists())
+
+    regions = write_coco(out / "regions.json", files)
+    return f"{regions} anomalous regions: {out / 'regions.json'}"
+
+
+def _in_short(failures: Sequence[str], out: Path | None) -> str:
+    """The first failures in a line; where there are more, all of them go to a file, too."""
+    from oddscape.files import written_atomically
+
+    more = f"; and {len(failures) - _SHOWN} more" if failures[_SHOWN:] else ""
+    if more and out is not None:
+        with written_atomically(out / _FAILURES) as partial:
+            partial.write_text("\n".join(failures) + "\n", encoding="utf-8")
+        more += f", in {out / _FAILURES}"
+    return "; ".join(failures[:_SHOWN]) + more

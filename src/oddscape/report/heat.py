@@ -50,6 +50,12 @@ def robust_range(score: NDArray[np.float32]) -> tuple[float, float]:
 
 def paint_heat(score: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
     """Colour scores, uint8 [H, W, 3]; beyond ``low`` … ``high`` lie the ends' colours, NaN is the lowest."""
-    level = np.nan_to_num((score - low) / (high - low), nan=0.0, posinf=1.0, neginf=0.0)
-    painted: NDArray[np.uint8] = HEAT[(level.clip(0, 1) * 255).round().astype(np.uint8)]
+    painted: NDArray[np.uint8] = HEAT[heat_levels(score, low, high)]
     return painted
+
+
+def heat_levels(score: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
+    """Where scores lie in :data:`HEAT`, uint8 [H, W]."""
+    level = np.nan_to_num((score - low) / (high - low), nan=0.0, posinf=1.0, neginf=0.0)
+    levels: NDArray[np.uint8] = (level.clip(0, 1) * 255).round().astype(np.uint8)
+    return levels

@@ -52,7 +52,7 @@ def threshold_words(done: Calibration, checked: Sequence[ThresholdFigures]) -> I
     if checked:
         yield from _over(checked[-1], done.rule, "the other pictures lead")
     if treated.rules != alone.rules:
-        yield f"predict applies the threshold alone, not {treated.rules}"
+        yield f"kept with the detector: {treated.rules}"
 
 
 def _over(figures: ThresholdFigures, rule: ThresholdRule, who: str) -> Iterator[str]:
