@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from oddscape.cli import main
-from oddscape.commands.options import InferenceOptions, NetworkOptions
+from oddscape.commands.options import DetectorOptions, InferenceOptions, NetworkOptions
 from oddscape.commands.submission import check, make
 from oddscape.errors import OddscapeError
 from oddscape.models import create_model, save_checkpoint
@@ -76,8 +76,7 @@ def test_a_folder_of_pictures_becomes_a_smiyc_submission(network, masks_folder, 
         pictures=pictures,
         method="M",
         dataset="AnomalyTrack-all",
-        network=network(12),
-        score="msp",
+        detector=DetectorOptions(network=network(12), score="msp"),
     )
     printed, err = capsys.readouterr()
     assert ScoreFolder(folder).names == ("a", "b", "c", "d")
@@ -95,19 +94,33 @@ def test_a_folder_of_pictures_becomes_a_fishyscapes_submission(network, tmp_path
         folder,
         kind="fishyscapes",
         pictures=tmp_path / "pictures",
-        network=network(19),
-        inference=InferenceOptions(size=(32, 64)),
+        detector=DetectorOptions(network=network(19), inference=InferenceOptions(size=(32, 64))),
     )
     assert {path.name for path in folder.iterdir()} == {"0000_anomaly.npy", "0000_segmentation.npy"}
     check(folder, kind="fishyscapes", images=tmp_path / "pictures")
 
 
+def test_a_detector_of_a_file_makes_a_submission(network, masks_folder, tmp_path):
+    options = DetectorOptions(network=network(12), score="msp", threshold=0.5)
+    detector, _ = options.load()
+    detector.save(tmp_path / "detector.safetensors")
+    asked = {
+        "kind": "smiyc",
+        "pictures": masks_folder / "images",
+        "method": "M",
+        "dataset": "AnomalyTrack-all",
+    }
+    make(tmp_path / "mine", detector=DetectorOptions(detector=tmp_path / "detector.safetensors"), **asked)
+    expected = detector.predict(masks_folder / "images" / "a.png").score
+    np.testing.assert_allclose(ScoreFolder(tmp_path / "mine").read("a", (32, 48)), expected, atol=1e-3)
+
+
 def test_fishyscapes_takes_networks_of_cityscapes(network, masks_folder, tmp_path):
     options = {"kind": "fishyscapes", "pictures": masks_folder / "images"}
     with pytest.raises(OddscapeError, match="Fishyscapes takes Cityscapes' 19 classes; the network has 12"):
-        make(tmp_path / "mine", network=network(12), **options)
+        make(tmp_path / "mine", detector=DetectorOptions(network=network(12)), **options)
     with pytest.raises(OddscapeError, match=r"a: the score has shape \[32, 48\], expected \[1024, 2048\]"):
-        make(tmp_path / "mine", network=network(19), **options)
+        make(tmp_path / "mine", detector=DetectorOptions(network=network(19)), **options)
     assert not (tmp_path / "mine").exists()
 
 

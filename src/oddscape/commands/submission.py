@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from oddscape.advance import Advance
-from oddscape.commands.options import InferenceOptions, NetworkOptions
+from oddscape.commands.options import DetectorOptions
 from oddscape.commands.progress import progress_bar
 from oddscape.errors import OddscapeError
 
@@ -44,11 +44,11 @@ def make(
     pictures: Path,
     method: str = "",
     dataset: str = "",
-    network: NetworkOptions = NetworkOptions(),
-    score: str = "energy",
-    inference: InferenceOptions = InferenceOptions(),
+    detector: DetectorOptions = DetectorOptions(),
 ) -> None:
     """Score a folder of pictures into a submission, and check it.
+
+    A submission holds scores: thresholds and rules for regions are the benchmark's own matter.
 
     Parameters
     ----------
@@ -62,20 +62,14 @@ def make(
         The method's name, for smiyc.
     dataset
         The data set's name, as in AnomalyTrack-all, for smiyc.
-    score
-        The score's name.
     """
     from oddscape.submission import check_submission, frames_folder, make_submission, pictures_by_id
 
     here, files = frames_folder(kind, folder, method, dataset), pictures_by_id(pictures)
-    nets, _ = network.load()
-
-    from oddscape.detector import Detector
-
-    detector = Detector(inference.around(nets), score, size=inference.size)
-    _check_classes(detector, kind)
+    made, _ = detector.load()
+    _check_classes(made, kind)
     with progress_bar("scoring") as advance:
-        frames = _scored(detector, files, advance)
+        frames = _scored(made, files, advance)
         warning = make_submission(kind, folder, frames, method=method, dataset=dataset)
     if warning:
         Console(stderr=True).print(warning, soft_wrap=True, highlight=False, markup=False)
