@@ -27,9 +27,21 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     Raises:
         OddscapeError: the file is missing, does not decode, or has more than 8 bits a channel.
     """
-    picture = _decode(Path(path))
+    return rgb_pixels(_decode(Path(path)), str(path))
+
+
+def rgb_pixels(picture: Image.Image, name: str) -> NDArray[np.uint8]:
+    """The pixels of a decoded picture, uint8 [H, W, 3], RGB; transparency is dropped.
+
+    Args:
+        picture: of 8 bits a channel.
+        name: what an error calls it.
+
+    Raises:
+        OddscapeError: it has more than 8 bits a channel.
+    """
     if picture.mode.startswith(("I", "F")):
-        raise OddscapeError(f"{path}: expected 8 bits a channel, not a picture of mode {picture.mode!r}")
+        raise OddscapeError(f"{name}: expected 8 bits a channel, not a picture of mode {picture.mode!r}")
     picture.info.pop("transparency", None)
     return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
