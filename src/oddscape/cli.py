@@ -33,6 +33,7 @@ _COMMANDS = {
     "evaluate": "Evaluate a network, or score files, under a named protocol.",
     "compare": "Put results files side by side, with paired differences.",
     "predict": "Class map, anomaly map and overlay of pictures.",
+    "mine": "Rank many pictures by what is anomalous in them, without near-duplicates.",
     "serve": "A local web page: drop a picture, see the result, move the threshold.",
     "models": "List the networks and what they cost.",
     "doctor": "Tell what this installation can do, and how to install what is missing.",

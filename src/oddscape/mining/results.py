@@ -1,0 +1,116 @@
+"""What comes out of a mining: tables of all pictures, a gallery and a shortlist of the first ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from oddscape.errors import OddscapeError
+from oddscape.files import written_atomically
+from oddscape.mining.gallery import write_gallery
+from oddscape.mining.merging import MinedShards, RankedPicture
+from oddscape.mining.near_duplicates import DISTANCE
+from oddscape.mining.scoring import Mined
+from oddscape.mining.tables import TABLES, Row, failed_row, ranked_row
+
+_NAMED = 3  # so many pictures that failed are named
+
+
+@dataclass
+class Mining:
+    """What a mining came to, while its pictures are gone through and after.
+
+    Args:
+        keep: how many pictures are wanted.
+        first: the pictures that rank highest and repeat none.
+        alike: for the ranks of these, how many further down repeat them.
+        ranked: how many pictures were scored.
+        repeated: how many of these repeat others.
+        failed: how many could not be scored.
+        errors: why, of the first three.
+    """
+
+    keep: int
+    first: list[RankedPicture] = field(default_factory=list)
+    alike: dict[int, int] = field(default_factory=dict)
+    ranked: int = 0
+    repeated: int = 0
+    failed: int = 0
+    errors: list[str] = field(default_factory=list)
+
+    def add(self, picture: RankedPicture) -> None:
+        """Take the next picture of the ranking into account."""
+        self.ranked += 1
+        if picture.duplicate_of is not None:
+            self.repeated += 1
+            if picture.duplicate_of in self.alike:
+                self.alike[picture.duplicate_of] += 1
+        elif len(self.first) < self.keep:
+            self.first.append(picture)
+            self.alike[picture.rank] = 0
+
+    def add_failed(self, mined: Mined) -> None:
+        """Take a picture into account that could not be scored."""
+        self.failed += 1
+        if self.failed <= _NAMED:
+            self.errors.append(mined.error)
+
+
+def write_results(
+    folder: Path,
+    *,
+    ranking: str = "region",
+    keep: int = 200,
+    distance: int = DISTANCE,
+    tables: Sequence[str] = ("csv",),
+) -> Mining:
+    """Merge the shards of a mining and write what came out.
+
+    ``ranking.csv`` or ``ranking.parquet`` holds every picture, near-duplicates marked, those that could not
+    be scored last. ``gallery.html`` shows, and ``shortlist.txt`` lists, the first ones that repeat none.
+
+    Args:
+        folder: of the mining.
+        ranking: one of ``RANKINGS``.
+        keep: how many pictures the gallery and the shortlist have.
+        distance: pictures are near-duplicates whose hashes differ in at most so many of 128 bits; below 0:
+            none are.
+        tables: of ``TABLES``.
+
+    Raises:
+        OddscapeError: shards that are missing, not finished or not of one mining, no pictures at all, or a
+            disk that refuses.
+    """
+    shards, mining = MinedShards.found(folder), Mining(keep)
+    classes = shards.settings.classes
+    with _tables(folder, tables, classes) as write:
+        for picture in shards.ranked(ranking, distance):
+            mining.add(picture)
+            write(ranked_row(picture, classes))
+        for mined in shards.failed():
+            mining.add_failed(mined)
+            write(failed_row(mined))
+        if not mining.ranked + mining.failed:
+            raise OddscapeError(f"no pictures in {', '.join(shards.settings.pictures)}")
+    for kind in set(TABLES) - set(tables):  # one of an earlier merge would be of another ranking
+        (folder / f"ranking.{kind}").unlink(missing_ok=True)
+    write_gallery(folder / "gallery.html", mining, ranking, shards.settings)
+    with written_atomically(folder / "shortlist.txt") as partial:
+        partial.write_bytes(b"".join(os.fsencode(picture.path) + b"\n" for picture in mining.first))
+    return mining
+
+
+@contextmanager
+def _tables(folder: Path, kinds: Sequence[str], classes: Sequence[str]) -> Iterator[Callable[[Row], None]]:
+    """Write tables of several kinds; call what is given with each row."""
+    with ExitStack() as files:
+        writers = [files.enter_context(TABLES[kind](folder / f"ranking.{kind}", classes)) for kind in kinds]
+
+        def write(row: Row) -> None:
+            for writer in writers:
+                writer(row)
+
+        yield write

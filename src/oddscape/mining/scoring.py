@@ -1,0 +1,108 @@
+"""Scoring pictures one after another: they are read ahead and summed up behind while the network works."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddscape.data import read_image
+from oddscape.errors import OddscapeError
+from oddscape.mining.facts import PictureFacts, picture_facts
+from oddscape.mining.near_duplicates import picture_hash
+
+if TYPE_CHECKING:
+    from oddscape.detector import Detector, Prediction
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Mined:
+    """A picture and what was found in it.
+
+    Args:
+        path: of the picture, as it was listed.
+        facts: None where it could not be scored.
+        error: why it could not be scored, "" where it could.
+    """
+
+    path: str
+    facts: PictureFacts | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    path: str
+    image: NDArray[np.uint8]
+    picture_hash: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Predicted:
+    path: str
+    prediction: Prediction
+    picture_hash: str
+
+
+def score_pictures(detector: Detector, paths: Iterable[str], readers: int = 2) -> Iterator[Mined]:
+    """Score pictures in their order; a picture that cannot be scored says why and stops nothing.
+
+    The network runs in the calling thread, one picture at a time; others decode the next pictures and look
+    for regions in the last ones. A few pictures are in memory at once, however many there are.
+
+    Args:
+        detector: with a threshold.
+        paths: of the pictures.
+        readers: threads beside the network's.
+    """
+    pool = ThreadPoolExecutor(readers)
+    try:
+        read = _ahead(pool, _read, paths, 2 * readers)
+        predicted = (_predicted(detector, picture) for picture in read)
+        yield from _ahead(pool, _summed_up, predicted, 2)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], count: int
+) -> Iterator[R]:
+    """``map(function, items)`` by the pool's threads, up to ``count`` items ahead."""
+    begun: deque[Future[R]] = deque()
+    for item in items:
+        begun.append(pool.submit(function, item))
+        if len(begun) > count:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
+
+
+def _read(path: str) -> _Read | Mined:
+    try:
+        image = read_image(path)
+    except OddscapeError as error:
+        return Mined(path, error=str(error))
+    return _Read(path, image, picture_hash(image))
+
+
+def _predicted(detector: Detector, picture: _Read | Mined) -> _Predicted | Mined:
+    if isinstance(picture, Mined):
+        return picture
+    try:
+        return _Predicted(picture.path, detector.predict(picture.image), picture.picture_hash)
+    except OddscapeError as error:
+        return Mined(picture.path, error=f"{picture.path}: {error}")
+
+
+def _summed_up(it: _Predicted | Mined) -> Mined:
+    if isinstance(it, Mined):
+        return it
+    return Mined(it.path, picture_facts(it.prediction, it.picture_hash))

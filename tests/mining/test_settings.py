@@ -1,0 +1,62 @@
+"""What tells one mining from another."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from oddscape.detector import Detector
+from oddscape.errors import OddscapeError
+from oddscape.fitting import fit_scores
+from oddscape.mining.settings import MiningSettings
+from oddscape.models import create_model
+from oddscape.regions import RegionRules
+from oddscape.scenes import Scene
+
+
+def test_settings_come_back_from_json(detector):
+    settings = MiningSettings.of(detector, [Path("drives"), Path("list.txt")])
+    assert settings.pictures == ("drives", "list.txt")
+    assert MiningSettings.from_json(json.loads(json.dumps(asdict(settings)))) == settings
+
+
+def test_the_same_detector_has_the_same_settings_and_others_have_others(tiny_network):
+    def of(net=None, score="energy", threshold=-3.0, **options):
+        made = Detector(net or tiny_network(5), score, threshold, **options)
+        return MiningSettings.of(made, [Path("drives")])
+
+    moved = tiny_network(5)
+    with torch.no_grad():
+        moved.classifier.bias[0] += 1e-3
+    ours = of()
+    assert of() == ours
+    for field, other in {
+        "network": of(moved),
+        "score": of(score="msp"),
+        "threshold": of(threshold=-2.0),
+        "size": of(size=16),
+        "regions": of(rules=RegionRules(min_region=5)),
+    }.items():
+        with pytest.raises(OddscapeError, match=rf"^mined was begun with {field} .*, not .*another --out$"):
+            ours.require(other, "mined")
+
+
+def test_what_a_fitted_score_learnt_counts():
+    torch.manual_seed(0)
+    net = create_model("small_ladder", 3)
+    settings = []
+    for seed in (0, 0, 1):
+        generator = torch.Generator().manual_seed(seed)
+        image = torch.randint(256, (32, 32, 3), generator=generator, dtype=torch.uint8).numpy()
+        score = fit_scores(net, [Scene("a", image)], ["sml"])["sml"]
+        settings.append(MiningSettings.of(Detector(net, score, threshold=0.0), []))
+    assert settings[0] == settings[1]
+    assert settings[0].score != settings[2].score
+    assert replace(settings[0], score="") == replace(settings[2], score="")
+
+
+def test_a_detector_without_a_threshold_is_refused(tiny_network):
+    with pytest.raises(OddscapeError, match="no threshold, and regions need one: give --threshold, or"):
+        MiningSettings.of(Detector(tiny_network(5), "energy"), [])
