@@ -173,12 +173,8 @@ def two_processes() -> Callable[..., list[str]]:
     return run
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Chrome]:
-    """A headless Chromium with a fresh profile and a log of its console; the test skips where there is none.
-
-    Use it with ``@pytest.mark.browser``.
-    """
+@pytest.fixture(scope="session")
+def _chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:
         pytest.skip("no chromium and chromedriver; on Debian: apt-get install chromium chromium-driver")
@@ -187,10 +183,24 @@ def browser(tmp_path: Path) -> Iterator[Chrome]:
     for switch in (
         "headless", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "no-first-run", "disable-quic",
         "disable-background-networking", "disable-component-update", "disable-sync", "window-size=1280,900",
-        f"user-data-dir={tmp_path / 'profile'}",
+        f"user-data-dir={tmp_path_factory.mktemp('profile')}",
     ):  # fmt: skip
         options.add_argument(f"--{switch}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     page = Chrome(options=options, service=Service(driver))
     yield page
     page.quit()
+
+
+@pytest.fixture
+def browser(_chromium: Chrome) -> Chrome:
+    """A headless Chromium at an empty page with an empty log; the test skips where there is none.
+
+    Use it with ``@pytest.mark.browser``. It starts once, and what a page keeps of itself goes with the test.
+    """
+    _chromium.get("about:blank")
+    _chromium.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+    _chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    for kind in ("browser", "performance"):
+        _chromium.get_log(kind)
+    return _chromium

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from oddscape.detector import Detector, Prediction
     from oddscape.errors import OddscapeError
     from oddscape.evaluation import evaluate, evaluate_scores
-    from oddscape.examples import illustrate
+    from oddscape.examples import illustrate, illustrate_scores
     from oddscape.export import export_onnx, export_program
     from oddscape.fitting import fit_scores
+    from oddscape.illustrations import Gallery
     from oddscape.labels import LabelSpace
     from oddscape.models import MODELS, DiCNet, create_model, load_checkpoint, save_checkpoint
     from oddscape.models.adapters import wrap
@@ -56,6 +57,8 @@ _HOMES = {
     "evaluate": "evaluation",
     "evaluate_scores": "evaluation",
     "illustrate": "examples",
+    "illustrate_scores": "examples",
+    "Gallery": "illustrations",
     "LabelSpace": "labels",
     "LOSSES": "training.methods",
     "MODELS": "models",
@@ -121,6 +124,7 @@ __all__ = [
     "DiCNet",
     "FalseAlarms",
     "FalseRegions",
+    "Gallery",
     "LabelSpace",
     "MultiScaleFlip",
     "NativeMaps",
@@ -150,6 +154,7 @@ __all__ = [
     "fit_scores",
     "fuse_batch_norms",
     "illustrate",
+    "illustrate_scores",
     "load_checkpoint",
     "load_imagenet",
     "load_scores",

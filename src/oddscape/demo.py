@@ -15,6 +15,7 @@ from torch import nn
 from oddscape.advance import Advance, counted, scenes
 from oddscape.evaluation import evaluate
 from oddscape.examples import illustrate
+from oddscape.illustrations import beside
 from oddscape.protocols import PROTOCOLS
 from oddscape.report.page import write_report
 from oddscape.results import Results
@@ -87,7 +88,7 @@ def run_demo(out: Path, plan: DemoPlan, stage: Stage, *, seed: int = 0, town_see
     """
     started = time.perf_counter()
     _make_pictures(out, plan, stage, town_seed)
-    results, illustrations = [], []
+    results, galleries = [], []
     for config in training_configs(out, plan, seed):
         with stage(f"training {config.method}") as advance:
             net = train(config, partial(_training_advances, advance))
@@ -95,9 +96,11 @@ def run_demo(out: Path, plan: DemoPlan, stage: Stage, *, seed: int = 0, town_see
             found = _evaluated(net, config, out / "town", advance)
         found.save(out / f"{config.method}.json")
         results.append(found)
-        illustrations += illustrate(net, found, out / "town", _SHOWN[config.method], count=2)
+        gallery = illustrate(net, found, out / "town", _SHOWN[config.method], count=30)
+        gallery.save(beside(out / f"{config.method}.json"))
+        galleries.append(gallery)
     with stage("writing the report"):
-        page = write_report(out / "report", results, illustrations)
+        page = write_report(out / "report", results, galleries)
     return DemoResult(results, page, time.perf_counter() - started)
 
 

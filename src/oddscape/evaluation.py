@@ -167,7 +167,7 @@ def evaluate_scores(
             )
         note = f"scores of {format_size((height, width))} brought to the labels' size, bilinear"
         fits = (height, width) == output_size
-        return SceneMaps({_FROM_FILES: _resized(stored, output_size)}, note="" if fits else note)
+        return SceneMaps({_FROM_FILES: resized_score(stored, output_size)}, note="" if fits else note)
 
     name = method or Path(scores).resolve().name
     job = _Job(protocol, Path(data), evaluation_size, reader or {}, engine, progress)
@@ -251,7 +251,7 @@ def evaluation_truth(scene: Scene, protocol: Protocol) -> Scene:
     return replace(scene, labels=labels, anomaly=anomaly)
 
 
-def _resized(score: NDArray[np.floating], size: Size) -> NDArray[np.floating]:
+def resized_score(score: NDArray[np.floating], size: Size) -> NDArray[np.floating]:
     """Bring a score map [H, W] to a size, bilinear; its type stays where the size does."""
     if score.shape == size:
         return score

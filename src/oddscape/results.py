@@ -41,6 +41,7 @@ class Curves:
         score_edges: B + 1 bin edges of the histograms.
         known: share of the known pixels in each of the B bins.
         anomaly: share of the anomalous pixels in each of the B bins.
+        rates: [[threshold t, TPR, FPR], …] of the pixels with s ≥ t, rising in t, at most 192.
     """
 
     roc: list[list[float]]
@@ -48,6 +49,7 @@ class Curves:
     score_edges: list[float]
     known: list[float]
     anomaly: list[float]
+    rates: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -210,6 +212,9 @@ class ScoreResult:
         certified: interval that holds the exact figure, by its name, where the streaming engine was used.
         replicates: the figure in every bootstrap replicate by its name; runs over the same units share the
             draws, so that differences replicate by replicate are paired.
+        picture_fpr95: FPR95 of each picture at its own threshold, as ``picture_average_precision``.
+        picture_false_alarms: share of each picture's known pixels with a score ≥ ``threshold``, from the
+            picture's sketch of 512 scores, so about that; NaN without known pixels.
     """
 
     score: str
@@ -230,6 +235,8 @@ class ScoreResult:
     intervals: dict[str, Interval] = field(default_factory=dict)
     certified: dict[str, Interval] = field(default_factory=dict)
     replicates: dict[str, list[float]] = field(default_factory=dict)
+    picture_fpr95: list[float] = field(default_factory=list)
+    picture_false_alarms: list[float] = field(default_factory=list)
 
     def headline(self, protocol: Protocol) -> Figures:
         """The figures that the protocol asks for."""

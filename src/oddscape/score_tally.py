@@ -28,6 +28,8 @@ from oddscape.metrics import (
 from oddscape.metrics.bootstrap import bootstrap_means, bootstrap_scores, bootstrap_sums
 from oddscape.metrics.calibration import expected_calibration_error
 from oddscape.metrics.open_set import bootstrap_open_set
+from oddscape.metrics.rates import rates_by_threshold
+from oddscape.metrics.score_sketch import share_at_least
 from oddscape.metrics.smiyc import bootstrap_components
 from oddscape.protocols import Protocol
 from oddscape.results import (
@@ -152,6 +154,8 @@ class ScoreTally:
             threshold=pixels.threshold,
             best_f1_threshold=pixels.best_f1_threshold,
             picture_average_precision=mean.each.average_precision.tolist(),
+            picture_fpr95=mean.each.fpr95.tolist(),
+            picture_false_alarms=[share_at_least(each, pixels.threshold) for each in self.pixels.sketches],
             curves=_curves(self.pixels, pixels),
             open_set=None if open_set is None else _open_set_figures(open_set),
             smiyc=None if smiyc is None else _smiyc_figures(smiyc),
@@ -264,6 +268,7 @@ def _curves(metrics: PixelMetrics, result: PixelResult) -> Curves:
         score_edges=histogram.edges.tolist(),
         known=_shares(histogram.known),
         anomaly=_shares(histogram.anomalous),
+        rates=rates_by_threshold(result.points, (result.threshold, result.best_f1_threshold)).tolist(),
     )
 
 

@@ -79,7 +79,9 @@ def test_sizes_show_how_they_are_written(run):
 def test_evaluate_prints_a_table_and_writes_results_and_a_report(run, streethazards_folder, weights, out):
     where = ("--data", streethazards_folder, "--weights", weights, "--size", "64x32")
     files = ("--out", out / "results.json", "--report", out / "report")
-    status, printed, err = run("evaluate", "--protocol", "streethazards", *where, *files, "--shown", 1)
+    status, printed, err = run(
+        "evaluate", "--protocol", "streethazards", *where, *files, "--report-pictures", 2
+    )
     assert (status, err) == (0, "")
     results = Results.load(out / "results.json")
     assert results.inference_size == (32, 64)
@@ -101,21 +103,23 @@ def test_an_override_is_printed_beside_the_figures(run, masks_folder, weights):
     assert "frames = [ab]* instead of the default" in printed
 
 
-def test_predict_writes_four_files_a_picture(run, masks_folder, weights, out):
+def test_predict_writes_six_files_a_picture(run, masks_folder, weights, out):
     status, printed, err = run(
         *("predict", masks_folder / "images", "--weights", weights, "--out", out),
         *("--score", "msp", "--threshold", 0.5),
     )
     assert (status, err) == (0, "")
     assert f"4 of 4 pictures: {out}" in printed
-    kinds = ("classes.png", "heat.png", "overlay.png", "score.npy")
-    written = {f"{name}_{kind}" for name in "abcd" for kind in kinds}
-    assert {path.name for path in out.iterdir()} == written | {"legend.png"}
+    kinds = {"classes": "P", "open-set": "P", "heat": "P", "overlay": "RGB"}
+    written = {f"{name}_{kind}.png" for name in "abcd" for kind in kinds}
+    written |= {f"{name}_{rest}" for name in "abcd" for rest in ("score.npy", "regions.json")}
+    of_the_run = {"legend.png", "predict.json", "regions.json"}
+    assert {path.name for path in out.iterdir()} == written | of_the_run
     score = np.load(out / "a_score.npy")
     assert (score.shape, score.dtype) == ((32, 48), np.float32)
-    for kind in kinds[:3]:
-        with Image.open(out / f"a_{kind}") as picture:
-            assert (picture.size, picture.mode) == ((48, 32), "RGB")
+    for kind, mode in kinds.items():
+        with Image.open(out / f"a_{kind}.png") as picture:
+            assert (picture.size, picture.mode) == ((48, 32), mode)
 
 
 def test_predict_goes_on_after_a_picture_that_does_not_decode(fails, masks_folder, weights, out):
@@ -365,7 +369,7 @@ def evaluation_fails(fails, masks_folder, weights, out):
         ({"reader": "split"}, "--reader split: expected NAME=VALUE"),
         ({"reader": "split=test"}, "masks has no option split; it has frames"),
         ({"device": "gpu7"}, "--device gpu7: cannot be used here"),
-        ({"shown": "many"}, 'unable to convert "many" into int'),
+        ({"report_pictures": "many"}, 'unable to convert "many" into int'),
         ({"no_such": "option"}, "Unknown option"),
     ],
 )

@@ -1,6 +1,7 @@
 """``oddscape compare``: what it prints of results files, and how it fails."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,8 +12,11 @@ import pytest
 from oddscape.cli import main
 from oddscape.commands.compare import compare
 from oddscape.errors import OddscapeError
+from oddscape.illustrations import Gallery, Illustration, beside
+from oddscape.packed_maps import pack_map
 from oddscape.protocols import PROTOCOLS
 from oddscape.results import Curves, Figures, Results, ScoreResult
+from oddscape.threshold_stops import threshold_stops
 
 
 def results(
@@ -185,6 +189,38 @@ def fails(capsys):
         return err
 
     return call
+
+
+def beside_results(file, run: Results, **changes) -> None:
+    """Write pictures of a run beside its results."""
+    thresholds = [stop.threshold for stop in threshold_stops(run.scores[0])]
+    two = pack_map(np.zeros((2, 2), np.uint8))
+    it = Illustration("a", (2, 2), (2, 2), "photograph of " + run.model, two, two)
+    gallery = Gallery(
+        run.model, "msp", run.fingerprint, thresholds, thresholds[0], [], [], {"a": "YQ=="}, [it]
+    )
+    replace(gallery, **changes).save(beside(file))
+
+
+def test_the_page_has_the_pictures_that_lie_beside_the_results(file, printed, tmp_path):
+    runs = [results("net", 0.4), results("net", 0.5, seed=2)]
+    files = [file("a.json", runs[0]), file("b.json", runs[1])]
+    for path, run in zip(files, runs, strict=True):
+        beside_results(path, run)
+    printed(*files, report=tmp_path)
+    page = (tmp_path / "index.html").read_text()
+    (maps,) = re.findall(r'<script type="application/json" id="maps-1-0">(.*?)</script>', page)
+    assert json.loads(maps)["photograph"] == "photograph of net"
+    assert list(json.loads(maps)["rows"]) == ["0", "1"]  # networks of one name are told apart
+
+
+def test_pictures_of_another_evaluation_are_left_out_and_a_line_says_so(file, printed, tmp_path):
+    run = results("one", 0.4)
+    path = file("a.json", run)
+    beside_results(path, run, fingerprint="other pictures")
+    text = printed(path, report=tmp_path / "page")
+    assert f"{tmp_path}/a.pictures: pictures of another evaluation, left out" in text
+    assert "maps-1-0" not in (tmp_path / "page" / "index.html").read_text()
 
 
 def test_the_command_line_compares(file, capsys):

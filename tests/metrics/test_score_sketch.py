@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oddscape.metrics.score_sketch import pooled_counts, sketch, sketch_of_counts
+from oddscape.metrics.score_sketch import pooled_counts, share_at_least, sketch, sketch_of_counts
 
 
 def made_scores(seed, known=20_000, anomalous=700):
@@ -69,3 +69,15 @@ def test_ties_stay_in_bins_of_their_own():
     counts = pooled_counts([sketch([high], [np.append(low, [1.0, 2.0])])])[0]
     assert counts[:, :3].tolist() == [[1, 0, 1], [0, 0, 30]]
     assert counts[1, 3:].sum() == 0
+
+
+def test_the_share_above_a_threshold_is_near_the_counted_one_and_exact_at_its_scores():
+    anomalous, known = made_scores(2)
+    found = sketch([anomalous], [known])
+    for threshold in found.values[::20]:
+        assert share_at_least(found, float(threshold)) == (known >= threshold).mean()
+    for threshold in np.linspace(-5, 5, 101):
+        counted = np.count_nonzero(known >= threshold)
+        assert abs(share_at_least(found, threshold) * known.size - counted) <= max(1, 0.06 * counted)
+    assert share_at_least(found, np.inf) == 0
+    assert np.isnan(share_at_least(sketch([anomalous], []), 0.0))

@@ -1,14 +1,16 @@
 """Results and illustrations made up for the report."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from oddscape.illustrations import Illustration
+from oddscape.illustrations import Failure, Gallery, Illustration
 from oddscape.interval import Interval
 from oddscape.labels import LabelSpace
+from oddscape.packed_maps import pack_map, pack_photograph
 from oddscape.protocols import PROTOCOLS
 from oddscape.results import (
     CalibrationFigures,
@@ -23,6 +25,7 @@ from oddscape.results import (
     SizeFigures,
     SmiycFigures,
 )
+from oddscape.threshold_stops import score_levels, threshold_stops
 
 SPACE = LabelSpace("two", ("road", "sky"), ((90, 70, 110), (110, 160, 210)))
 
@@ -42,7 +45,10 @@ def score_result(name: str, ap: float, *, auroc: float = 0.9, open_set: bool = F
             score_edges=[0.0, 1.0, 2.0, 3.0],
             known=[0.7, 0.3, 0.0],
             anomaly=[0.0, 0.4, 0.6],
+            rates=[[0.5, 1.0, 0.4], [1.5, 0.95, 0.1234], [2.2, 0.5, 0.0]],
         ),
+        picture_fpr95=[0.0123, 0.9, math.nan],
+        picture_false_alarms=[0.2, 0.0456, 0.1],
         open_set=OpenSetFigures(0.5123, 0.2345, 0.0777, [FoldFigures("t5", 3, 1.25, 0.5, 0.2)])
         if open_set
         else None,
@@ -168,27 +174,67 @@ def track() -> Results:
     )
 
 
-@pytest.fixture
-def illustration() -> Illustration:
-    rng = np.random.default_rng(0)
-    anomaly = np.zeros((48, 64), np.uint8)
+MAPS = (48, 64)
+"""Size of the gallery's maps."""
+
+
+def maps(name: str) -> dict[str, np.ndarray]:
+    """A picture's photograph, score, classes and truth, the same for the same name."""
+    rng = np.random.default_rng(sum(map(ord, name)))
+    anomaly = np.zeros(MAPS, np.uint8)
     anomaly[10:20, 10:20], anomaly[40:] = 1, 255
-    labels = np.zeros((48, 64), np.uint8)
-    labels[:8], labels[30:32] = 1, 255
-    return Illustration(
-        name="t5/0",
-        model="closed-set",
-        score_name="msp",
-        average_precision=0.8765,
-        rank="best",
-        threshold=1.5,
-        label_space=SPACE,
-        image=rng.integers(0, 255, (48, 64, 3), np.uint8),
-        classes=np.zeros((48, 64), np.uint8),
-        score=(rng.random((48, 64)) + 2 * (anomaly == 1)).astype(np.float32),
-        labels=labels,
-        anomaly=anomaly,
+    return {
+        "image": rng.integers(0, 255, (*MAPS, 3), np.uint8),
+        "anomaly": anomaly,
+        "classes": rng.integers(0, 2, MAPS, np.uint8),
+        "score": (rng.random(MAPS) + 1.5 * (anomaly == 1)).astype(np.float32),
+    }
+
+
+def make_gallery(run: Results, name: str) -> Gallery:
+    """A gallery of one of a run's scores: thumbnails of all its pictures, and maps of the first two."""
+    stops = threshold_stops(run.of(name))
+    illustrations = []
+    for picture in run.pictures[:2]:
+        found = maps(picture)
+        crop = pack_photograph(found["image"][10:20, 10:20], (10, 10))
+        illustrations.append(
+            Illustration(
+                name=picture,
+                size=MAPS,
+                full_size=(96, 128),
+                photograph=pack_photograph(found["image"], MAPS),
+                levels=pack_map(score_levels(found["score"], stops)),
+                anomaly=pack_map(found["anomaly"]),
+                classes=pack_map(found["classes"]),
+                failures=[
+                    Failure("false alarm", (0.0, 0.5, 0.25, 0.75), 1234, crop),
+                    Failure("missed", (0.2, 0.2, 0.4, 0.4), 567, crop),
+                ],
+            )
+        )
+    return Gallery(
+        model=run.model,
+        score=name,
+        fingerprint=run.fingerprint,
+        thresholds=[stop.threshold for stop in stops],
+        shown_threshold=stops[1].threshold,
+        class_names=list(SPACE.classes),
+        colours=list(SPACE.colours),
+        thumbnails={picture: pack_photograph(maps(picture)["image"], (12, 16)) for picture in run.pictures},
+        illustrations=illustrations,
     )
+
+
+@pytest.fixture
+def gallery_of() -> Callable[[Results, str], Gallery]:
+    """Makes a gallery of a run's score."""
+    return make_gallery
+
+
+@pytest.fixture
+def gallery(closed_set: Results) -> Gallery:
+    return make_gallery(closed_set, "msp")
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
-import math
 import re
 import subprocess
 import sys
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import product
 
 import pytest
 
@@ -23,8 +23,8 @@ class Page(HTMLParser):
         self.references: list[str] = []
         self.images: list[dict[str, str | None]] = []
         self.words: list[str] = []
-        self.tags: list[str] = []
         self.ids: list[str] = []
+        self.scripts: list[str | None] = []
         self.feed(text)
         self.close()
         assert not self.open, f"left open: {self.open}"
@@ -35,7 +35,7 @@ class Page(HTMLParser):
         self.references += [found[key] for key in ("src", "href", "srcset", "action", "data") if key in found]
         self.ids += [found["id"]] if "id" in found else []
         self.images += [found] if tag == "img" else []
-        self.tags.append(tag)
+        self.scripts += [found["type"]] if tag == "script" else []
         if tag not in VOID:
             self.open.append(tag)
 
@@ -43,7 +43,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if not {"style", "script"} & set(self.open):
+        if not {"style", "script", "template", "dialog"} & set(self.open):
             self.words.append(data)
 
     @property
@@ -51,26 +51,27 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
-def test_is_written_where_asked(tmp_path, closed_set, illustration):
-    path = write_report(tmp_path / "new" / "folder", [closed_set], [illustration])
+def test_is_written_where_asked(tmp_path, closed_set, gallery):
+    path = write_report(tmp_path / "new" / "folder", [closed_set], [gallery])
     assert path == tmp_path / "new" / "folder" / "index.html"
     assert [file.name for file in path.parent.iterdir()] == ["index.html"]
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
-def test_refers_to_nothing_outside(closed_set, densehybrid, overridden, illustration):
-    text = render_page([closed_set, densehybrid, overridden], [illustration])
+def test_refers_to_nothing_outside(closed_set, densehybrid, overridden, gallery):
+    text = render_page([closed_set, densehybrid, overridden], [gallery])
     page = Page(text)
     targets = {f"#{name}" for name in page.ids}
     assert all(reference.startswith("data:") or reference in targets for reference in page.references)
-    assert not re.search(r"https?:|@import|url\(|//[a-z]", re.sub(r"(?m)^\s*// .*$", "", text))
+    readable = re.sub(r"[A-Za-z0-9+/=]{80,}|(?m:// .*$)", "", text)
+    assert not re.search(r"https?:|@import|url\(|//[a-z]", readable)
     assert len(page.ids) == len(set(page.ids))
 
 
-def test_holds_every_figure_and_the_protocol(closed_set, densehybrid, illustration):
-    text = Page(render_page([closed_set, densehybrid], [illustration])).text
+def test_holds_every_figure_and_the_protocol(closed_set, densehybrid, gallery):
+    text = Page(render_page([closed_set, densehybrid], [gallery])).text
     figures = ["21.11", "32.22", "63.33", "16.11", "58.33", "43.21", "34.56", "90.00"]
-    figures += ["51.23", "23.45", "59.00", "7.77", "81.23", "87.65"]
+    figures += ["51.23", "23.45", "59.00", "7.77", "81.23", "1.23", "4.56", "1,234 px"]
     protocol = ["The synthetic town, test", "split test", "12 known classes", "pooled over all pixels"]
     protocol += ["first recall above 95 %", "the labels' own", "1024×512", "2.00 %", "t5/2"]
     run = ["closed-set.safetensors", "torch", "2.13", "9,800 known", "1.25"]
@@ -105,7 +106,7 @@ def test_best_value_is_marked(closed_set, densehybrid):
     assert re.findall(r' best">(\d+\.\d\d)<', render_page([closed_set, densehybrid], []))[0] == "63.33"
 
 
-def test_hostile_names_are_escaped(closed_set, illustration):
+def test_hostile_names_are_escaped(closed_set, gallery):
     name = "<script>alert('x')</script>\"&"
     results = replace(
         closed_set,
@@ -117,21 +118,25 @@ def test_hostile_names_are_escaped(closed_set, illustration):
         class_iou={name: 0.5},
         environment={name: name},
     )
-    space = replace(illustration.label_space, name=name, classes=(name, "sky"))
-    shown = replace(illustration, name=name, model=name, rank=name, label_space=space)
+    shown = replace(
+        gallery,
+        model=name,
+        class_names=[name, "sky"],
+        thumbnails={name: next(iter(gallery.thumbnails.values()))},
+        illustrations=[replace(gallery.illustrations[0], name=name)],
+    )
     text = render_page([results], [shown])
     page = Page(text)
-    assert page.tags.count("script") == 1
+    assert [kind for kind in page.scripts if kind != "application/json"] == ["module"]
     assert "<script>alert" not in text
     assert page.text.count("<script>alert('x')</script>\"&") >= 8
 
 
-def test_undefined_figures_are_dashes_with_a_reason(undefined, illustration):
-    page = Page(render_page([undefined], [replace(illustration, average_precision=math.nan)]))
-    assert "nan" not in page.text.lower()
+def test_undefined_figures_are_dashes_with_a_reason(undefined):
+    page = Page(render_page([undefined], []))
+    assert "nan" not in page.text.lower().replace("pictures", "")
     assert "– there is no anomalous pixel" in page.text
     assert "undefined: there is only one fold" in page.text
-    assert "AP –" in page.text
 
 
 def test_rows_at_chance_level_are_flagged(closed_set):
@@ -230,25 +235,68 @@ def test_a_full_page_refers_to_nothing_outside(track, closed_set_drawn):
     assert all(reference.startswith("data:") or reference in targets for reference in page.references)
 
 
-def test_illustrations_stand_under_their_rank_with_alt_texts(closed_set, illustration):
-    worst = replace(illustration, name="t5/1", rank="worst", average_precision=0.1)
-    page = Page(render_page([closed_set], [illustration, worst]))
-    assert page.text.index("Best by AP") < page.text.index("87.65") < page.text.index("Worst by AP")
-    assert len(page.images) == 10
-    assert all(image["alt"] and image["src"].startswith("data:image/") for image in page.images)
+def test_pictures_come_worst_first_with_figures_and_thumbnails(closed_set, gallery):
+    text = render_page([closed_set], [gallery])
+    page = Page(text)
+    tiles = re.findall(r'<li><button type="button" data-picture="(\d)"( data-maps)?', text)
+    assert tiles == [("1", " data-maps"), ("0", " data-maps"), ("2", "")]
+    assert len(page.images) == 4 + 3  # of failures and of all pictures
+    assert all(image["src"].startswith("data:image/webp;base64,") for image in page.images)
+    assert "t5/1 AP 10.00 FPR95 90.00 false alarms 4.56" in page.text
+    assert "t5/2 AP – FPR95 – false alarms 10.00" in page.text
 
 
-def test_an_illustration_stands_in_the_section_of_its_result(closed_set, illustration):
+def test_pictures_without_a_gallery_have_their_figures(closed_set):
+    page = Page(render_page([closed_set], []))
+    assert "t5/0 AP 90.00 FPR95 1.23 false alarms 20.00" in page.text
+    assert not page.images
+
+
+def test_results_of_before_there_were_figures_of_each_picture(closed_set):
+    old = [replace(score, picture_fpr95=[], picture_false_alarms=[]) for score in closed_set.scores]
+    assert (
+        "t5/0 AP 90.00 FPR95 – false alarms –"
+        in Page(render_page([replace(closed_set, scores=old)], [])).text
+    )
+
+
+def test_failures_stand_by_kind(closed_set, gallery):
+    text = Page(render_page([closed_set], [gallery])).text
+    assert text.index("Largest false regions") < text.index("1,234 px t5/0") < text.index("Largest missed")
+
+
+def test_a_gallery_stands_in_the_section_of_its_result(closed_set, gallery):
     other = replace(closed_set, model="other", known_pixels=1)
-    text = render_page([other, closed_set], [illustration])
+    text = render_page([other, closed_set], [gallery])
     assert text.index('id="part-2"') < text.index("<img")
 
 
-def test_refuses_what_has_no_protocol(closed_set, illustration):
-    with pytest.raises(OddscapeError, match="no result for the illustration of 't5/0', else · msp"):
-        render_page([closed_set], [replace(illustration, model="else")])
+def test_refuses_pictures_of_no_result(closed_set, gallery):
+    with pytest.raises(OddscapeError, match="no result for the pictures of else · msp"):
+        render_page([closed_set], [replace(gallery, model="else")])
+    with pytest.raises(OddscapeError, match="no result for the pictures of closed-set · msp"):
+        render_page([closed_set], [replace(gallery, thresholds=[1.0])])
     with pytest.raises(OddscapeError, match="at least one result"):
         render_page([], [])
+
+
+PAIRS = re.compile(r"--(\w+): light-dark\(#(\w{6}), #(\w{6})\)")
+
+
+def test_words_can_be_read_in_both_themes(closed_set):
+    pairs = PAIRS.findall(render_page([closed_set], []))
+    for theme in (1, 2):
+        colours = {pair[0]: luminance(pair[theme]) for pair in pairs}
+        for ink, ground in product(("ink", "soft", "accent", "better", "worse"), ("paper", "card", "faint")):
+            dark, light = sorted((colours[ink], colours[ground]))
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground, theme)  # WCAG 2.2, 1.4.3
+
+
+def luminance(colour: str) -> float:
+    linear = [
+        ((c / 255 + 0.055) / 1.055) ** 2.4 if c > 10 else c / 255 / 12.92 for c in bytes.fromhex(colour)
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def test_needs_no_torch():

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +20,9 @@ from oddscape.report.differences import find_baseline
 from oddscape.report.sections import Section, sections
 from oddscape.report.table import results_tables
 from oddscape.results import Results
+
+if TYPE_CHECKING:
+    from oddscape.illustrations import Gallery
 
 Block = list[Table | Text]
 """What is printed together."""
@@ -41,7 +45,8 @@ def compare(
     published
         Show figures that others published near each protocol, in tables of their own.
     report
-        Folder for a page of tables and curves.
+        Folder for a page of tables, curves and the pictures that lie beside the results files, where
+        ``oddscape evaluate --report`` left them.
     """
     if not files:
         raise OddscapeError("give one or more results files, as `oddscape evaluate --out FILE` writes them")
@@ -60,7 +65,7 @@ def compare(
     if report is not None:
         from oddscape.report.page import Comparison, write_report
 
-        page = write_report(report, runs, [], Comparison(baseline, published))
+        page = write_report(report, runs, _galleries(files, runs), Comparison(baseline, published))
         console.print(f"report: {page}", soft_wrap=True)
 
 
@@ -74,6 +79,23 @@ def _named(files: Sequence[Path], runs: Sequence[Results]) -> list[Results]:
         else run
         for file, run in zip(files, runs, strict=True)
     ]
+
+
+def _galleries(files: Sequence[Path], runs: Sequence[Results]) -> list[Gallery]:
+    """The pictures that lie beside results files, under the names that their networks have here."""
+    from oddscape.illustrations import Gallery, beside
+    from oddscape.report.page_data import belongs
+
+    galleries = []
+    for file, run in zip(map(beside, files), runs, strict=True):
+        if not file.exists():
+            continue
+        gallery = replace(Gallery.load(file), model=run.model)
+        if belongs(gallery, run):
+            galleries.append(gallery)
+        else:
+            Console().print(f"{file}: pictures of another evaluation, left out", soft_wrap=True)
+    return galleries
 
 
 def _require_baseline(parts: Sequence[Section], baseline: str | None) -> None:

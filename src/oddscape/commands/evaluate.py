@@ -25,7 +25,9 @@ from oddscape.protocol_file import find_protocol
 if TYPE_CHECKING:
     from torch import nn
 
-    from oddscape.illustrations import Illustration
+    from oddscape.evaluation import Progress
+    from oddscape.illustrations import Gallery
+    from oddscape.labels import LabelSpace
     from oddscape.results import Results
 
 # Of scores, the file of fitted ones, and how the network sees pictures.
@@ -48,7 +50,7 @@ def evaluate(
     engine: Literal["exact", "streaming"] = "exact",
     out: Path | None = None,
     report: Path | None = None,
-    shown: int = 3,
+    report_pictures: int = 60,
 ) -> None:
     """Evaluate a network, or score files, under a named protocol; print tables, write results and a report.
 
@@ -78,12 +80,17 @@ def evaluate(
         ``exact`` keeps every score in memory, 4 bytes a pixel; ``streaming`` takes 64 MB a score however many
         pixels there are, and says how far its figures may be off.
     out
-        JSON file for the results.
+        JSON file for the results; with ``--report``, FILE.pictures beside it keeps the report's pictures,
+        for ``oddscape compare``.
     report
-        Folder for the HTML report.
-    shown
-        How many of the best and of the worst pictures the report shows.
+        Folder for the HTML report, one page that opens offline.
+    report_pictures
+        How many pictures the report shows with their maps: half of them evenly spread, the others the worst
+        and the best. The network sees each once more, and each takes some 0.2 MB of the page; all others have
+        a thumbnail and their figures.
     """
+    if report_pictures < 0:
+        raise OddscapeError(f"--report-pictures is {report_pictures}: expected 0 or more")
     rules: dict[str, Any] = {
         "protocol": find_protocol(protocol),
         "data": data,
@@ -91,11 +98,12 @@ def evaluate(
         "reader": dict(reader_option(text) for text in reader),
         "engine": engine,
     }
-    net, run = None, dict[str, Any]()
+    net, run, space = None, dict[str, Any](), None
+    thumbnails: dict[str, str] | None = None if report is None else {}
     if scores_from is not None:
         _refuse_network(network, score, inference, fitted, detector)
         network.limit_threads()
-        results = _read_scores(scores_from, method, rules)
+        results = _read_scores(scores_from, method, rules, thumbnails)
     else:
         if method:
             raise OddscapeError("--method names what made the files of --scores-from, which is not given")
@@ -103,18 +111,24 @@ def evaluate(
             net, run = _of_options(network, score, inference, fitted)
         else:
             refuse_beside_detector(network, nothing_else=(score, fitted, inference) == _NOTHING_ASKED)
-            net, run = _of_detector(detector, network)
-        results = _run_network(net, rules | run)
+            net, run, space = _of_detector(detector, network)
+        results = _run_network(net, rules | run, thumbnails)
     from oddscape.processes import is_main_process
 
     if not is_main_process():
         return
     _show(results, out)
-    if report is not None:
-        from oddscape.examples import illustrate
+    if report is None:
+        return
+    from oddscape.examples import illustrate, illustrate_scores
 
-        pictures = [] if net is None else illustrate(net, results, data, count=shown, fitted=run["fitted"])
-        _write_report(report, results, pictures)
+    kept: dict[str, Any] = {"count": report_pictures, "thumbnails": thumbnails}
+    if net is not None:
+        gallery = illustrate(net, results, data, fitted=run["fitted"], label_space=space, **kept)
+    else:
+        assert scores_from is not None, "there is a network or there are score files"
+        gallery = illustrate_scores(scores_from, results, data, **kept)
+    _write_report(report, results, gallery, out)
 
 
 def _of_options(
@@ -132,13 +146,13 @@ def _of_options(
     }
 
 
-def _of_detector(file: Path, network: NetworkOptions) -> tuple[nn.Module, dict[str, Any]]:
-    """A detector's network, and what ``odd.evaluate`` is told of it and its score."""
+def _of_detector(file: Path, network: NetworkOptions) -> tuple[nn.Module, dict[str, Any], LabelSpace]:
+    """A detector's network, what ``odd.evaluate`` is told of it and its score, and its classes."""
     from oddscape.scores.fitted.files import is_fitted
 
     detector, said = load_detector(file, network)
     plain = detector.score.without_steps()
-    return detector.net, {
+    rules = {
         "scores": (detector.score.name,),
         "fitted": {plain.name: plain} if is_fitted(plain) else {},
         "size": detector.size,
@@ -146,20 +160,33 @@ def _of_detector(file: Path, network: NetworkOptions) -> tuple[nn.Module, dict[s
         "weights": file.name,
         "saw_outliers": said.get("saw_outliers") == "true",
     }
+    return detector.net, rules, detector.label_space
 
 
-def _run_network(net: nn.Module, rules: dict[str, Any]) -> Results:
+def _run_network(net: nn.Module, rules: dict[str, Any], thumbnails: dict[str, str] | None) -> Results:
     from oddscape.evaluation import evaluate as run
 
     with progress_bar(f"evaluating {rules['model']}") as advance:
-        return run(net, progress=scenes(advance), **rules)
+        return run(net, progress=_watched(scenes(advance), thumbnails), **rules)
 
 
-def _read_scores(folder: Path, method: str, rules: dict[str, Any]) -> Results:
+def _read_scores(
+    folder: Path, method: str, rules: dict[str, Any], thumbnails: dict[str, str] | None
+) -> Results:
     from oddscape.evaluation import evaluate_scores
 
     with progress_bar(f"evaluating {folder}") as advance:
-        return evaluate_scores(folder, method=method, progress=scenes(advance), **rules)
+        progress = _watched(scenes(advance), thumbnails)
+        return evaluate_scores(folder, method=method, progress=progress, **rules)
+
+
+def _watched(progress: Progress, thumbnails: dict[str, str] | None) -> Progress:
+    """Keep a thumbnail of every scene that passes, where a report is wanted."""
+    if thumbnails is None:
+        return progress
+    from oddscape.examples import keep_thumbnails
+
+    return keep_thumbnails(progress, thumbnails)
 
 
 def _refuse_network(
@@ -188,7 +215,12 @@ def _show(results: Results, out: Path | None) -> None:
         console.print(f"results: {out}", soft_wrap=True)
 
 
-def _write_report(folder: Path, results: Results, pictures: list[Illustration]) -> None:
+def _write_report(folder: Path, results: Results, gallery: Gallery, out: Path | None) -> None:
+    from oddscape.illustrations import beside
     from oddscape.report.page import write_report
 
-    Console().print(f"report: {write_report(folder, [results], pictures)}", soft_wrap=True)
+    console = Console()
+    if out is not None:
+        gallery.save(beside(out))
+        console.print(f"pictures: {beside(out)}", soft_wrap=True)
+    console.print(f"report: {write_report(folder, [results], [gallery])}", soft_wrap=True)

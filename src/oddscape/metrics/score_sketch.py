@@ -72,6 +72,26 @@ def sketch_of_counts(
     return _thinned(ScoreSketch(values, at_least, at_least - counts))
 
 
+def share_at_least(sketch: ScoreSketch, threshold: float) -> float:
+    """Share of a picture's known pixels with a score ≥ threshold, interpolated between the sketch's scores.
+
+    Exact at these scores; NaN where the picture has no known pixel or the threshold is NaN.
+    """
+    known = sketch.totals[0]
+    if not known or np.isnan(threshold):
+        return float("nan")
+    following = int(np.searchsorted(sketch.values, threshold))
+    if following == sketch.values.size:
+        return 0.0
+    value, count = float(sketch.values[following]), int(sketch.at_least[0, following])
+    if following == 0 or value == threshold:
+        return count / known
+    before, above = float(sketch.values[following - 1]), int(sketch.above[0, following - 1])
+    width = value - before
+    part = (value - threshold) / width if np.isfinite(width) else 0.5
+    return (count + part * (above - count)) / known
+
+
 def pooled_counts(sketches: Sequence[ScoreSketch]) -> Floats:
     """Bring the sketches of many pictures to one histogram each over the same bins.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,16 +12,16 @@ from markupsafe import Markup
 
 from oddscape.errors import OddscapeError
 from oddscape.files import written_atomically
-from oddscape.illustrations import Illustration
-from oddscape.labels import ANOMALY_COLOUR, LabelSpace
+from oddscape.illustrations import Gallery
+from oddscape.labels import ANOMALY_COLOUR
 from oddscape.published import PublishedRow, published_under
 from oddscape.report import curves
 from oddscape.report.cautions import cautions, row_caution, row_flag, section_cautions
 from oddscape.report.columns import SMIYC_TITLE, ColumnGroup, other_groups, pixel_group
 from oddscape.report.differences import difference, find_baseline, paired_groups, require_pairs
-from oddscape.report.heat import HEAT, robust_range
+from oddscape.report.heat import HEAT
 from oddscape.report.matrix import MatrixFigure, matrix_figures
-from oddscape.report.pictures import HATCH, OUTLINE, UNKNOWN_COLOUR, panels
+from oddscape.report.page_data import Pictures, as_json, belongs
 from oddscape.report.published_rows import PUBLISHED_NOTE, published_columns, sources
 from oddscape.report.reliability import closed_reliability, open_reliability
 from oddscape.report.sections import Row, Section, sections
@@ -43,6 +42,22 @@ from oddscape.results import Results
 from oddscape.version import __version__
 
 _HERE = Path(__file__).parent
+_STYLES = ("page.css", "pictures.css")
+# One module of plain files: each may use what stands before it.
+_SCRIPTS = ("data.js", "theme.js", "tables.js", "thresholds.js", "curves.js", "viewer.js", "grid.js")
+
+OUTLINE = (0, 240, 255)
+"""Cyan, which the heat map does not have."""
+
+# None of these need be told from another by its colour: their patterns differ, too.
+_COLOURS = {
+    "anomaly": ANOMALY_COLOUR,
+    "outline": OUTLINE,
+    "stripe": (25, 25, 35),
+    "missed": (230, 0, 115),
+    "unknown": (128, 128, 128),
+    "hatch": ((30, 30, 30), (150, 150, 150)),
+}
 
 
 @dataclass(frozen=True)
@@ -61,19 +76,19 @@ class Comparison:
 def write_report(
     directory: str | Path,
     results: Sequence[Results],
-    illustrations: Sequence[Illustration],
+    galleries: Sequence[Gallery],
     comparison: Comparison | None = None,
     summary: Summary | None = None,
 ) -> Path:
     """Write one self-contained page, ``index.html``, that opens offline.
 
-    Results that may be compared share their tables; others get a section of their own. An illustration
-    stands in the first section that holds its network, its score and its picture.
+    Results that may be compared share their tables; others get a section of their own. A gallery stands in
+    the first section that holds the evaluation that it was made of.
 
     Args:
         directory: where the page goes; made if missing.
         results: one or more results, under any protocols.
-        illustrations: pictures of these results, in the order in which they are to be shown.
+        galleries: pictures of these results.
         comparison: what else to show: paired differences and published figures; None: neither.
         summary: of all the results, which are then of one section; it stands before their own figures.
 
@@ -81,11 +96,11 @@ def write_report(
         Path of the page.
 
     Raises:
-        OddscapeError: there are no results, an illustration belongs to none of them, differences of results
+        OddscapeError: there are no results, a gallery belongs to none of them, differences of results
             that are no pairs, or the disk refused.
     """
     path = Path(directory) / "index.html"
-    page = render_page(results, illustrations, comparison, summary)
+    page = render_page(results, galleries, comparison, summary)
     with written_atomically(path) as partial:
         partial.write_text(page, encoding="utf-8")
     return path
@@ -93,7 +108,7 @@ def write_report(
 
 def render_page(
     results: Sequence[Results],
-    illustrations: Sequence[Illustration],
+    galleries: Sequence[Gallery],
     comparison: Comparison | None = None,
     summary: Summary | None = None,
 ) -> str:
@@ -101,7 +116,7 @@ def render_page(
     if not results:
         raise OddscapeError("a report needs at least one result, got none")
     parts = sections(results)
-    placed = _placed(parts, illustrations)
+    placed = _placed(parts, galleries)
     return (
         _template_environment()
         .get_template("page.html.jinja")
@@ -109,8 +124,9 @@ def render_page(
             parts=[PagePart(part, placed[index], comparison) for index, part in enumerate(parts)],
             results=results,
             summary=summary,
-            style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
-            script=Markup((_HERE / "page.js").read_text(encoding="utf-8")),
+            style=_texts(_STYLES),
+            script=_texts(_SCRIPTS),
+            page_data=as_json(_COLOURS | {"heat": HEAT.tolist()}),
             version=__version__,
         )
     )
@@ -121,7 +137,7 @@ class PagePart:
     """What the page shows of one section."""
 
     section: Section
-    illustrations: list[Illustration]
+    pictures: Pictures
     comparison: Comparison | None
 
     @property
@@ -178,41 +194,24 @@ class PagePart:
         """Names of the known classes for which any run has an IoU, in order."""
         return list(dict.fromkeys(name for run in self.section.runs for name in run.class_iou))
 
-    @property
-    def label_spaces(self) -> list[LabelSpace]:
-        """The label spaces of the illustrations."""
-        spaces: list[LabelSpace] = []
-        for illustration in self.illustrations:
-            if illustration.label_space not in spaces:
-                spaces.append(illustration.label_space)
-        return spaces
 
-    @property
-    def ranks(self) -> list[tuple[str, list[Illustration]]]:
-        """The illustrations by rank, ranks in order of first appearance."""
-        order = list(dict.fromkeys(it.rank for it in self.illustrations))
-        ordered = sorted(self.illustrations, key=lambda it: order.index(it.rank))
-        return [(rank, list(members)) for rank, members in groupby(ordered, key=lambda it: it.rank)]
+def _texts(files: Sequence[str]) -> Markup:
+    return Markup("\n".join((_HERE / file).read_text(encoding="utf-8") for file in files))
 
 
-def _placed(parts: Sequence[Section], illustrations: Sequence[Illustration]) -> list[list[Illustration]]:
-    placed: list[list[Illustration]] = [[] for _ in parts]
-    for it in illustrations:
-        places = (index for index, part in enumerate(parts) if _shows(part, it))
-        index = next(places, None)
-        if index is None:
-            raise OddscapeError(
-                f"no result for the illustration of {it.name!r}, {it.model} · {it.score_name}"
-            )
-        placed[index].append(it)
+def _placed(parts: Sequence[Section], galleries: Sequence[Gallery]) -> list[Pictures]:
+    placed = [Pictures(part, {}) for part in parts]
+    for gallery in galleries:
+        rows = ((shown, row) for shown in placed for row in shown.section.rows)
+        place = next((pair for pair in rows if _is_of(gallery, pair[1])), None)
+        if place is None:
+            raise OddscapeError(f"no result for the pictures of {gallery.model} · {gallery.score}")
+        place[0].galleries[place[1].index] = gallery
     return placed
 
 
-def _shows(part: Section, it: Illustration) -> bool:
-    return any(
-        run.model == it.model and it.name in run.pictures and it.score_name in [r.score for r in run.scores]
-        for run in part.runs
-    )
+def _is_of(gallery: Gallery, row: Row) -> bool:
+    return gallery.score == row.result.score and belongs(gallery, row.run)
 
 
 def _template_environment() -> Environment:
@@ -235,7 +234,6 @@ def _template_environment() -> Environment:
     }
     environment.globals |= {
         "facts": protocol_facts,
-        "panels": panels,
         "row_flag": row_flag,
         "row_caution": row_caution,
         "difference": difference,
@@ -248,13 +246,9 @@ def _template_environment() -> Environment:
         "roc": curves.roc,
         "precision_recall": curves.precision_recall,
         "histogram": curves.histogram,
-        "robust_range": robust_range,
-        "threshold_place": _threshold_place,
         "isnan": math.isnan,
-        "anomaly_colour": ANOMALY_COLOUR,
-        "unknown_colour": UNKNOWN_COLOUR,
-        "hatch": HATCH,
-        "outline_colour": OUTLINE,
+        **{f"{name}_colour": colour for name, colour in _COLOURS.items() if name != "hatch"},
+        "hatch": _COLOURS["hatch"],
         "heat_stops": [tuple(int(v) for v in HEAT[i]) for i in range(0, 256, 15)],
     }
     return environment
@@ -262,9 +256,3 @@ def _template_environment() -> Environment:
 
 def _rgb(colour: tuple[int, int, int]) -> str:
     return f"rgb({colour[0]} {colour[1]} {colour[2]})"
-
-
-def _threshold_place(it: Illustration) -> float:
-    """Where the threshold lies on the heat map's scale, in percent, at its end where it lies beyond."""
-    low, high = robust_range(it.score)
-    return min(100.0, max(0.0, 100 * (it.threshold - low) / (high - low)))

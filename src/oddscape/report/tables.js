@@ -1,4 +1,4 @@
-// Sorting by a click on a heading, and large pictures by a click on a picture. The page reads without it.
+// Tables: sorted by a click on a heading, or by Enter.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   for (const heading of table.querySelectorAll("th[data-column]")) {
@@ -22,10 +22,4 @@ for (const table of document.querySelectorAll("table.sortable")) {
     heading.addEventListener("click", sort);
     heading.addEventListener("keydown", (event) => event.key === "Enter" && sort());
   }
-}
-for (const panel of document.querySelectorAll(".panel img")) {
-  const enlarge = () => panel.closest(".panel").classList.toggle("large");
-  panel.tabIndex = 0;
-  panel.addEventListener("click", enlarge);
-  panel.addEventListener("keydown", (event) => event.key === "Enter" && enlarge());
 }
