@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from oddscape.errors import OddscapeError
     from oddscape.evaluation import evaluate, evaluate_scores
     from oddscape.examples import illustrate, illustrate_scores
-    from oddscape.export import export_onnx, export_program
+    from oddscape.export import export_detector, export_onnx, export_program
     from oddscape.fitting import fit_scores
     from oddscape.illustrations import Gallery
     from oddscape.labels import LabelSpace
@@ -105,6 +105,7 @@ _HOMES = {
     "fit_react": "wrappers.react",
     "load_imagenet": "models.imagenet",
     "fuse_batch_norms": "models.fused_batch_norms",
+    "export_detector": "export",
     "export_program": "export",
     "export_onnx": "export",
 }
@@ -147,6 +148,7 @@ __all__ = [
     "ensemble",
     "evaluate",
     "evaluate_scores",
+    "export_detector",
     "export_onnx",
     "export_program",
     "find_regions",

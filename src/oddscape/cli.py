@@ -35,6 +35,7 @@ _COMMANDS = {
     "predict": "Class map, anomaly map and overlay of pictures.",
     "mine": "Rank many pictures by what is anomalous in them, without near-duplicates.",
     "serve": "A local web page: drop a picture, see the result, move the threshold.",
+    "export": "Write a detector to one file that runs without Oddscape: ONNX or torch.export.",
     "models": "List the networks and what they cost.",
     "doctor": "Tell what this installation can do, and how to install what is missing.",
     "scores": "List the scores: formula, what each needs, where it comes from; or tell all about one.",

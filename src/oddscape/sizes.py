@@ -30,7 +30,8 @@ def seen_size(picture: Size, asked: InferenceSize | None) -> Size:
         return asked
     if asked < 1:
         raise OddscapeError(f"{asked} pixels for a picture's shorter side: expected 1 or more")
-    height, width = (round(side * asked / min(picture)) for side in picture)
+    shorter = min(picture)
+    height, width = ((2 * side * asked + shorter) // (2 * shorter) for side in picture)  # halves up
     return height, width
 
 

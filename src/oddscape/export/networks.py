@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.export import Dim, ExportedProgram
+from torch.export import ExportedProgram
 
 from oddscape.errors import OddscapeError
+from oddscape.export.conversion import one_line, onnxruntime, require_packages, to_onnx, traced
+from oddscape.export.parity import SIZES, compare_maps
 from oddscape.files import written_atomically
-from oddscape.models.packages import load_package
 from oddscape.outputs import DenseOutput, NativeMaps
 from oddscape.sizes import Size, format_size
-
-SIZES: tuple[Size, ...] = ((64, 96), (96, 64), (61, 99), (128, 130), (97, 43))
-"""(H, W) of the pictures at which an export must agree with its network; the first one is traced."""
-
-# Of a map's standard deviation; and, for maps that are the same all over, of its largest value.
-_TOLERANCE, _ROUNDING = 1e-3, 1e-6
 
 _Maps = dict[str, Tensor]
 
@@ -47,10 +39,7 @@ def export_program(net: nn.Module, *, sizes: Sequence[Size] = SIZES) -> Exported
     """
     if net.training:
         raise OddscapeError(f"{type(net).__name__} is in training mode; export net.eval()")
-    any_size = ({0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC},)
-    image = next(_pictures(net, sizes))
-    with _one_line(f"{type(net).__name__} does not export for pictures of any size"):
-        program = torch.export.export(net, (image,), dynamic_shapes=any_size)
+    program = traced(net, (next(_pictures(net, sizes)),), [(0, 2, 3)], type(net).__name__)
     module = program.module()
     _compare(net, lambda image: _maps(module(image)), sizes)
     return program
@@ -71,42 +60,23 @@ def export_onnx(net: nn.Module, path: Path, *, sizes: Sequence[Size] = SIZES) ->
         OddscapeError: as :func:`export_program`; a network elsewhere than on the CPU, one that has no ONNX
             form, or packages that are missing.
     """
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        load_package(package, "export")
+    require_packages()
     device = next(net.parameters()).device
     if device.type != "cpu":
         raise OddscapeError(
             f"{type(net).__name__} is on {device}; its ONNX file is made on the CPU: net.cpu()"
         )
-    onnx = _to_onnx(export_program(net, sizes=sizes), _map_names(net, sizes))
+    # The picture's size is its caller's to know.
+    program = export_program(net, sizes=sizes)
+    onnx = to_onnx(program, ["image"], _map_names(net, sizes), dropped=("height", "width"))
     with written_atomically(path) as partial:
         onnx.save(partial)
         _compare(net, _onnx_network(partial), sizes)
 
 
-def _to_onnx(program: ExportedProgram, names: Sequence[str]) -> torch.onnx.ONNXProgram:
-    """Convert a program; of its outputs, the native maps are kept."""
-    with _one_line("the network has no ONNX form"), _quiet():
-        onnx = torch.onnx.export(
-            program,
-            input_names=["image"],
-            output_names=[*names, "height", "width"],
-            optimize=False,
-            verbose=False,
-        )
-        assert onnx is not None, "torch.onnx gives a program where it is given one"
-        # The picture's size is its caller's to know.
-        del onnx.model.graph.outputs[len(names) :]
-        onnx.optimize()
-        free = [side for side in onnx.model.graph.inputs[0].shape or () if not isinstance(side, int)]
-        onnx.rename_axes(dict(zip(free, ("batch", "height", "width"), strict=True)))
-    return onnx
-
-
 def _onnx_network(path: Path) -> Callable[[Tensor], _Maps]:
     """An ONNX file as a function from pictures to native maps."""
-    runtime = load_package("onnxruntime", "export")
-    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = onnxruntime().InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
 
     def run(image: Tensor) -> _Maps:
@@ -137,43 +107,7 @@ def _compare(net: nn.Module, exported: Callable[[Tensor], _Maps], sizes: Sequenc
     for image, size in zip(_pictures(net, sizes), sizes, strict=True):
         where = f"what was exported of {type(net).__name__}, at {format_size(size)}"
         wanted = _maps(net(image))
-        with _one_line(f"{where}, does not run"):
+        with one_line(f"{where}, does not run"):
             given = exported(image)
         for name, maps in wanted.items():
-            _compare_maps(given[name], maps, f"{where}, gives {name}")
-
-
-def _compare_maps(given: Tensor, wanted: Tensor, what: str) -> None:
-    if given.shape != wanted.shape:
-        raise OddscapeError(f"{what} of shape {list(given.shape)}; the network gives {list(wanted.shape)}")
-    wanted = wanted.float()
-    difference = (given.float() - wanted).abs().max()
-    allowed = max(_TOLERANCE * wanted.std(), _ROUNDING * wanted.abs().max())
-    if not difference <= allowed:  # NaN is no agreement
-        raise OddscapeError(f"{what} up to {difference:.2g} from the network's; {allowed:.2g} is allowed")
-
-
-@contextmanager
-def _one_line(what: str) -> Iterator[None]:
-    """Turn whatever goes wrong in torch or onnxruntime into an error of one line."""
-    try:
-        yield
-    except OddscapeError:
-        raise
-    except Exception as error:
-        lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()]
-        raise OddscapeError(f"{what}: {lines[0] if lines else type(error).__name__}") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back what the converter says of torch's own code and of operators that no network here has."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
+            compare_maps(given[name], maps, f"{where}, gives {name}")
