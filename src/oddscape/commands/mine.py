@@ -23,7 +23,7 @@ from oddscape.weights.shipped import SHIPPED
 if TYPE_CHECKING:
     from oddscape.detector import Detector
     from oddscape.mining.listing import Shard
-    from oddscape.mining.results import Mining
+    from oddscape.mining.outcome import Mining
     from oddscape.mining.shards import ShardCounts
     from oddscape.processes import Processes
     from oddscape.regions import Box

@@ -7,7 +7,6 @@ import os
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote_from_bytes
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -19,12 +18,10 @@ from oddscape.errors import OddscapeError
 from oddscape.files import written_atomically
 from oddscape.mining.facts import RankedRegion
 from oddscape.mining.merging import RankedPicture
+from oddscape.mining.outcome import Mining
 from oddscape.mining.settings import MiningSettings
 from oddscape.mining.tables import shown_path
 from oddscape.version import __version__
-
-if TYPE_CHECKING:
-    from oddscape.mining.results import Mining
 
 _THUMBNAIL = 480  # pixels of the longer side
 _HERE = Path(__file__).parent
