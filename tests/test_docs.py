@@ -1,6 +1,9 @@
 """What README and docs show: Python that runs, command lines that parse, links that lead somewhere."""
 
+import importlib
+import pkgutil
 import re
+import runpy
 import shlex
 import tomllib
 from collections.abc import Callable
@@ -14,6 +17,7 @@ from cyclopts.exceptions import MissingArgumentError
 from PIL import Image
 from torch import nn
 
+import oddscape as odd
 from oddscape.cli import app, main
 from oddscape.model_figures import model_figures
 from oddscape.models import MODELS, create_model
@@ -22,7 +26,9 @@ from oddscape.protocol_file import read_protocol
 from oddscape.training.config import TrainConfig
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PRINTED = ("losses", "protocols", "scores")
+"""Pages that hold what a command of the same name prints."""
 
 
 class Block(NamedTuple):
@@ -70,13 +76,34 @@ def segformer(path: Path) -> None:
     (path / "preprocessor_config.json").write_text(colours)
 
 
+def car_park(path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for folder in ("pictures", "masks", "classes"):
+        (path / folder).mkdir(parents=True)
+    for number in range(4):
+        picture(path / "pictures" / f"north_{number}.jpg")
+        # An anomaly of a quarter of the picture, and three classes.
+        Image.fromarray(np.pad(np.ones((32, 48), np.uint8), ((32, 0), (0, 48)))).save(
+            path / "masks" / f"north_{number}.png"
+        )
+        Image.fromarray(rng.integers(0, 4, (64, 96), np.uint8)).save(path / "classes" / f"north_{number}.png")
+
+
+def drives(path: Path) -> None:
+    path.mkdir()
+    for number in range(3):
+        picture(path / f"{number}.jpg")
+
+
 FILES = {
     "street.jpg": picture,
+    "car-park": car_park,
+    "drives": drives,
     "erfnet_city20.pth": erfnet,
     "densenet121-a639ec97.pth": densenet,
     "folder-or-hub-id": segformer,
 }
-"""What makes each file of the user's that pages speak of; smaller, where its size does not matter."""
+"""What makes each file or folder of the user's that pages speak of, as small as it can be."""
 
 
 class YourModule(nn.Module):
@@ -97,8 +124,16 @@ def users_names() -> dict[str, object]:
     return {"your_module": YourModule(), "score": score, "truth": truth}
 
 
+@pytest.fixture
+def _own_datasets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a page adds to the data sets goes with its test."""
+    own = odd.data.DATASETS.copy()
+    for module in (odd, odd.data):
+        monkeypatch.setattr(module, "DATASETS", own)
+
+
 @pytest.mark.parametrize("page", pages_with(lambda page: blocks(page, "python")))
-@pytest.mark.usefixtures("streethazards_folder")
+@pytest.mark.usefixtures("streethazards_folder", "_own_datasets")
 def test_every_block_of_python_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
@@ -106,6 +141,9 @@ def test_every_block_of_python_runs(page, tmp_path, monkeypatch):
     for name, make in FILES.items():
         if name in text:
             make(tmp_path / name)
+    for block in blocks(page, "toml"):
+        if file := re.match(r"# ([\w-]+\.toml)\n", block.code):
+            Path(file[1]).write_text(block.code)
     for block in blocks(page, "python"):
         if block.reason:
             print(f"{page.name}:{block.line}: not run: {block.reason}")
@@ -173,6 +211,41 @@ def test_a_misspelled_option_is_found():
         parse("oddscape modles")
 
 
+# ── README's first screen ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_first_three_commands_of_the_readme_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    install, *others = re.findall(r"^    (\S.*)$", first_screen(), re.MULTILINE)
+    assert install == "pip install ."
+    assert len(others) == 2
+    for line in others:
+        main(shlex.split(line, comments=True)[1:])
+    assert len(list(tmp_path.glob("predictions/**/*overlay*"))) == 2
+
+
+@pytest.mark.parametrize("file", ["found.jpg", "missed.jpg"])
+def test_a_picture_is_what_its_script_makes(file):
+    folder = ROOT / "docs" / "pictures"
+    script = runpy.run_path(str(folder / "make.py"))
+    made, kept = script["panels"](*script["SCENES"][file]), Image.open(folder / file)
+    assert made.size == kept.size
+    # What JPEG loses is little, and hardly anything in the large.
+    apart = np.abs(np.asarray(made.resize((64, 36)), int) - np.asarray(kept.resize((64, 36)), int))
+    assert apart.mean() < 1.5
+
+
+def test_the_pictures_are_light():
+    sizes = [path.stat().st_size for path in (ROOT / "docs" / "pictures").glob("*.jpg")]
+    assert max(sizes) < 200e3
+    assert sum(sizes) < 600e3
+
+
+def first_screen() -> str:
+    """README down to its first heading."""
+    return (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## ")[0]
+
+
 # ── Links and tables ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -180,16 +253,34 @@ def test_a_misspelled_option_is_found():
 def test_every_relative_link_leads_to_a_file(page):
     code = r"^```.*\n(?:.*\n)*?```$|`[^`\n]+`"
     prose = re.sub(code, "", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    for link in re.findall(r"\]\(([^)#\s]+)", prose):
+    links = re.findall(r'\]\(([^)#\s]+)|(?:src|href)="([^"#]+)"', prose)
+    for link in (either or other for either, other in links):
         assert link.startswith("https://") or (page.parent / link).exists(), link
 
 
-def test_the_page_of_scores_holds_what_the_command_prints(capsys):
-    main(["scores", "--markdown"])
+@pytest.mark.parametrize("name", PRINTED)
+def test_a_page_holds_what_its_command_prints(name, capsys):
+    main([name, "--markdown"])
     printed = capsys.readouterr().out
-    page = (ROOT / "docs" / "scores.md").read_text(encoding="utf-8")
-    held = page.partition("<!-- begin: oddscape scores --markdown -->\n")[2].partition("<!-- end -->")[0]
+    page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    begin = f"<!-- begin: oddscape {name} --markdown -->\n"
+    held = page.partition(begin)[2].partition("<!-- end -->")[0]
     assert held.strip() == printed.strip()
+
+
+@pytest.mark.parametrize("module", ["oddscape", "oddscape.data", "oddscape.metrics"])
+def test_every_public_name_is_described_on_a_page(module):
+    pages = (page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "api").glob("*.md"))
+    described = [
+        pkgutil.resolve_name(path) for page in pages for path in re.findall(r"^::: (\S+)", page, re.M)
+    ]
+    public = importlib.import_module(module)
+    missing = [
+        name
+        for name in set(public.__all__) - {"__version__", "data", "metrics"}
+        if not any(getattr(public, name) is one for one in described)
+    ]
+    assert missing == []
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -39,6 +39,7 @@ _COMMANDS = {
     "models": "List the networks and what they cost.",
     "doctor": "Tell what this installation can do, and how to install what is missing.",
     "scores": "List the scores: formula, what each needs, where it comes from; or tell all about one.",
+    "losses": "List the losses: formula, what each takes, where it comes from; or tell all about one.",
     "protocols": "List the protocols: what changes a figure.",
 }
 _GROUPS: dict[str, tuple[str, dict[str, str]]] = {

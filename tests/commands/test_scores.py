@@ -55,7 +55,7 @@ def test_variants_are_evaluated_and_recorded_by_name(run, masks_folder, weights,
     names = ["energy@temperature=2", "gen@gamma=0.2,classes=5", "max_logit+boundaries@width=4+smoothing"]
     where = ("--protocol", "masks", "--data", masks_folder, "--weights", weights)
     options = [option for name in names for option in ("--score", name)]
-    files = ("--out", tmp_path / "results.json", "--report", tmp_path / "report", "--shown", 1)
+    files = ("--out", tmp_path / "results.json", "--report", tmp_path / "report", "--report-pictures", 2)
     status, printed, err = run("evaluate", *where, *options, *files)
     assert (status, err) == (0, "")
     results = Results.load(tmp_path / "results.json")

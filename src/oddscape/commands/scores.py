@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from oddscape.commands.entries import authors_and_venue, facts_table, markdown_entry
 from oddscape.report.wording import saw_words
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def scores(name: str | None = None, /, *, markdown: bool = False) -> None:
     elif name is None:
         Console().print(*map(_score_table, _kinds()), _step_table())
     else:
-        Console().print(_details(read_score(name, _every_score())))
+        score = read_score(name, _every_score())
+        Console().print(facts_table("score", score.name, _facts(score)))
 
 
 def _kinds() -> tuple[str, ...]:
@@ -62,7 +64,7 @@ def _score_table(kind: str) -> Table:
     for score in _every_score().values():
         if score.kind == kind:
             needs, saw = ",\n".join(score.needs) or "–", saw_words(score.saw_outliers)
-            table.add_row(score.name, Text(score.formula), needs, saw, _short(score.paper))
+            table.add_row(score.name, Text(score.formula), needs, saw, authors_and_venue(score.paper))
     return table
 
 
@@ -73,19 +75,7 @@ def _step_table() -> Table:
     table = Table("name", "what it does", "parameters", "paper", title=title, expand=True)
     for step in POSTPROCESSING.values():
         parameters = "\n".join(f"{p.name}: {p.meaning}" for p in step.parameters)
-        table.add_row(step.name, step.formula, parameters, _short(step.paper))
-    return table
-
-
-def _short(paper: str) -> str:
-    """Authors and venue."""
-    return f"{paper.partition(': ')[0]}, {paper.rpartition(', ')[2]}"
-
-
-def _details(score: Score) -> Table:
-    table = Table("score", score.name, show_header=True, box=None, padding=(0, 2, 0, 0))
-    for term, text in _facts(score):
-        table.add_row(term, Text(text))
+        table.add_row(step.name, step.formula, parameters, authors_and_venue(step.paper))
     return table
 
 
@@ -113,7 +103,7 @@ def _all_entries() -> str:
 
 
 def _entry(score: Score) -> str:
-    return _markdown(score.name, ((term, text) for term, text in _facts(score) if term != "takes"))
+    return markdown_entry(score.name, ((term, text) for term, text in _facts(score) if term != "takes"))
 
 
 def _step_entries() -> Iterator[str]:
@@ -121,10 +111,4 @@ def _step_entries() -> Iterator[str]:
 
     for step in POSTPROCESSING.values():
         parameters = ((f"parameter {p.name}", p.meaning) for p in step.parameters)
-        yield _markdown(step.name, [("what it does", step.formula), ("paper", step.paper), *parameters])
-
-
-def _markdown(name: str, facts: Iterable[tuple[str, str]]) -> str:
-    """A heading and a list; as code what Markdown would take for emphasis."""
-    lines = (f"- {term}: {f'`{text}`' if term in ('formula', 'needs') else text}" for term, text in facts)
-    return "\n".join([f"#### `{name}`", "", *lines])
+        yield markdown_entry(step.name, [("what it does", step.formula), ("paper", step.paper), *parameters])
