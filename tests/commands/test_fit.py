@@ -40,7 +40,8 @@ def test_evaluate_takes_the_file(run, weights, fitted, streethazards_folder, tmp
     out, report = tmp_path / "results.json", tmp_path / "report"
     names = ("--score", "sml+smoothing", "--score", "knn@neighbours=2", "--score", "msp")
     status, _, error = run(
-        "evaluate", *given, "--fitted", fitted, *names, "--out", out, "--report", report, "--report-pictures", 2
+        *("evaluate", *given, "--fitted", fitted, *names),
+        *("--out", out, "--report", report, "--report-pictures", 2),
     )
     assert (status, error) == (0, "")
     scores = {score["score"]: score for score in json.loads(out.read_text())["scores"]}
