@@ -1,7 +1,7 @@
 """Sizes: (H, W) in code, width×height for people."""
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from oddscape.errors import OddscapeError
@@ -38,6 +38,7 @@ def test_a_number_alone_is_the_shorter_side():
 
 @given(st.tuples(sides, sides), st.integers(1, 5_000))
 def test_the_shorter_side_is_as_asked_and_the_aspect_ratio_stays(picture, side):
+    assume(side <= min(picture) or max(picture) <= 32 * min(picture))
     height, width = seen_size(picture, side)
     assert min(height, width) == side
     assert abs(height * picture[1] - width * picture[0]) <= max(picture) / 2 + min(picture) / 2
@@ -50,3 +51,6 @@ def test_what_a_network_sees():
     assert seen_size((720, 1280), None) == (720, 1280)
     with pytest.raises(OddscapeError, match="0 pixels for a picture's shorter side: expected 1 or more"):
         seen_size((720, 1280), 0)
+    assert seen_size((10_000, 100), 50) == (5_000, 50)
+    with pytest.raises(OddscapeError, match="a picture of 300×1 is too narrow to be enlarged to 432 on its"):
+        seen_size((1, 300), 432)

@@ -12,6 +12,8 @@ Size = tuple[int, int]
 InferenceSize = Size | int
 """The size at which a network sees pictures: (height, width), or the shorter side of each, in pixels."""
 
+_MOST_ELONGATED = 32  # a panorama is a tenth as elongated
+
 
 def seen_size(picture: Size, asked: InferenceSize | None) -> Size:
     """The size (H, W) at which a network sees a picture.
@@ -22,7 +24,7 @@ def seen_size(picture: Size, asked: InferenceSize | None) -> Size:
             picture's own size.
 
     Raises:
-        OddscapeError: a side below 1.
+        OddscapeError: a side below 1, or a picture so narrow that enlarging it would fill the memory.
     """
     if asked is None:
         return picture
@@ -31,6 +33,10 @@ def seen_size(picture: Size, asked: InferenceSize | None) -> Size:
     if asked < 1:
         raise OddscapeError(f"{asked} pixels for a picture's shorter side: expected 1 or more")
     shorter = min(picture)
+    if asked > shorter and max(picture) > _MOST_ELONGATED * shorter:
+        raise OddscapeError(
+            f"a picture of {format_size(picture)} is too narrow to be enlarged to {asked} on its shorter side"
+        )
     height, width = ((2 * side * asked + shorter) // (2 * shorter) for side in picture)  # halves up
     return height, width
 
