@@ -34,6 +34,11 @@ def written_atomically(path: Path) -> Iterator[Path]:
         raise OddscapeError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def path_text(path: str | Path) -> str:
+    """A path, or a line that names one, as text; bytes that are no UTF-8 are in hexadecimal digits."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def remove_abandoned(folder: Path) -> None:
     """Remove the temporary files that killed processes left in a folder and below it."""
     for partial in folder.rglob(".*.partial"):

@@ -236,9 +236,11 @@ def test_the_shorter_side_is_a_size(predict, tmp_path):
 
 
 def contents(folder):
-    """Every file below a folder by its path there."""
+    """Every file below a folder by its path there, but the record, which tells when it was begun."""
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.endswith("predict.json")
     }
 
 
@@ -347,6 +349,37 @@ def test_results_of_two_detectors_do_not_mix(run, many, weights, tmp_path):
     assert contents(tmp_path / "out") == before
     assert "15 of 15 pictures:" in run(*asked, "--min-region", 20, "--overwrite")[1]
     assert "(15 done before)" in run(*asked, "--min-region", 20)[1]
+
+
+def test_pictures_of_another_folder_that_are_called_alike_are_not_done(run, many, command, tmp_path):
+    (many / "b" / "0.png").unlink()
+    asked = (*command, "--size", "64x48", "--out", tmp_path / "out", "--write", "score")
+    assert run("predict", many / "a", *asked)[1].startswith("15 of 15 pictures:")
+    assert run("predict", many / "b", *asked)[1].startswith("14 of 14 pictures:")
+    assert "(14 done before)" in run("predict", many / "b", *asked)[1]
+    assert "15 of 15 pictures (1 done before):" in run("predict", many / "a", *asked)[1]
+
+
+def test_regions_of_an_earlier_run_do_not_stand_in_for_a_picture_that_failed(run, many, command, tmp_path):
+    asked = ("predict", many / "a", *command, "--out", tmp_path / "out", "--write", "regions")
+    run(*asked)
+    (many / "a" / "3.png").write_bytes(b"no picture")
+    assert run(*asked, "--overwrite")[0] == 1
+    images = json.loads((tmp_path / "out" / "regions.json").read_text())["images"]
+    assert [Path(image["file_name"]).stem for image in images] == [str(n) for n in range(15) if n != 3]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its names of files are text")
+def test_names_that_are_no_text(run, masks_folder, command, tmp_path):
+    picture = masks_folder / "images" / "a.png"
+    for name in (b"odd\xff.png", *(b"%d\xff.png" % number for number in range(4))):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / os.fsdecode(name)).write_bytes(picture.read_bytes() if b"odd" in name else b"")
+    status, printed, _ = run("predict", tmp_path / "in", *command, "--out", tmp_path / "out")
+    assert (status, printed.startswith("1 of 5 pictures")) == (1, True)
+    (image,) = json.loads((tmp_path / "out" / "regions.json").read_text())["images"]
+    assert image["file_name"].endswith("in/odd\\xff.png")
+    assert "/in/0\\xff.png: does not decode" in (tmp_path / "out" / "failures.txt").read_text()
 
 
 def test_a_request_to_end_closes_everything(predict, tmp_path, monkeypatch):

@@ -71,6 +71,24 @@ def test_what_cannot_be_served(run, options, said):
     assert said in err
 
 
+@pytest.mark.usefixtures("street_lite")
+def test_the_largest_picture_finds_place(run, monkeypatch):
+    from oddscape.serving import server
+
+    told, make_server = [], server.make_server
+
+    def listening(detectors, host, limits):
+        told.append(limits)
+        return make_server(detectors, host, limits)
+
+    monkeypatch.setattr(server, "make_server", listening)
+    monkeypatch.setattr("uvicorn.Server.run", lambda _server, **_sockets: None)
+    for option in ("--max-pixels", "--max-upload"):
+        assert run("serve", "--port", 0, option, 600)[0] == 0
+    for limits in told:
+        assert limits.memory > limits.upload + (4 + 1) * limits.pixels
+
+
 def test_without_the_extra(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "starlette", None)
     status, _, err = run("serve")

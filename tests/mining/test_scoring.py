@@ -36,6 +36,15 @@ def test_pictures_that_cannot_be_scored_say_why(detector, pictures):
     assert bad[1] == Mined(paths[2], None, f"{paths[2]}: no such file")
 
 
+def test_what_torch_refuses_names_the_picture(detector, pictures, monkeypatch):
+    def refused(_):
+        raise RuntimeError("not enough\nmemory")
+
+    monkeypatch.setattr(detector, "predict", refused)
+    path = str(pictures / "monday" / "a.png")
+    assert list(score_pictures(detector, [path])) == [Mined(path, None, f"{path}: not enough memory")]
+
+
 def test_a_score_that_is_no_number_names_the_picture(detector, pictures, monkeypatch):
     def refused(_):
         raise OddscapeError("the score is not a number")

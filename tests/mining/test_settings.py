@@ -1,6 +1,7 @@
 """What tells one mining from another."""
 
 import json
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -20,6 +21,10 @@ def test_settings_come_back_from_json(detector):
     settings = MiningSettings.of(detector, [Path("drives"), Path("list.txt")])
     assert settings.pictures == ("drives", "list.txt")
     assert MiningSettings.from_json(json.loads(json.dumps(asdict(settings)))) == settings
+
+
+def test_names_that_are_no_text_are_told_as_text(detector):
+    assert MiningSettings.of(detector, [Path(os.fsdecode(b"odd\xff"))]).pictures == ("odd\\xff",)
 
 
 def test_the_same_detector_has_the_same_settings_and_others_have_others(tiny_network):

@@ -100,7 +100,10 @@ def test_names_that_are_no_text_are_kept(path, settings, facts):
     with ShardStore(path, settings) as store:
         store.add(Mined(name, facts()))
         assert store.holds(name)
+        store.add(Mined("gone" + name, None, f"gone{name}: no such file"))
     assert [it.path for it in StoredShard(path).ranked("region")] == [name]
+    (failed,) = StoredShard(path).failed()
+    assert (failed.path, failed.error) == ("gone" + name, "goneodd\\xff.png: no such file")
 
 
 def test_other_settings_are_refused_and_change_nothing(path, settings, facts):

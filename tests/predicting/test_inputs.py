@@ -1,5 +1,7 @@
 """Which pictures and videos there are, and what their results are called."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,31 @@ def test_folders_are_looked_through_in_natural_order(folder):
 def test_patterns_are_named_from_the_folder_that_they_begin_in(folder):
     assert names(find_inputs([folder / "*" / "2.*"])) == ["a/2", "b/2"]
     assert names(find_inputs([folder / "**" / "*.png"])) == ["a/2", "b/10"]
+
+
+def test_a_pattern_may_begin_in_a_folder_whose_name_looks_like_one(folder):
+    odd = folder.rename(folder.with_name("[in]"))
+    assert names(find_inputs([odd / "*" / "2.*"])) == ["a/2", "b/2"]
+
+
+def test_the_folders_that_names_begin_in(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    sources = [Path("a"), Path("b/10.png"), folder / "b" / "*.png", Path("*") / "2.*"]
+    for source, expected in zip(sources, [folder / "a", folder / "b", folder / "b", folder], strict=True):
+        assert find_inputs([source]).folders == {expected}
+
+
+def test_a_folder_that_cannot_be_read_is_one_line(folder, monkeypatch):
+    scandir = os.scandir
+
+    def refused(path):
+        if Path(path).name == "b":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(OddscapeError, match=r"cannot read .*b: Permission denied"):
+        find_inputs([folder])
 
 
 def test_a_file_is_taken_whatever_it_is_called(folder):

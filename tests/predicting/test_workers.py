@@ -11,6 +11,7 @@ from oddscape.detector import Detector
 from oddscape.errors import OddscapeError
 from oddscape.models import create_model
 from oddscape.predicting.workers import Workers
+from oddscape.wrappers.react import react
 
 
 @pytest.fixture
@@ -61,6 +62,19 @@ def test_a_bad_picture_costs_itself_alone(detector, images, monkeypatch):
     assert [str(each) == "NaN" for each in found] == [number == 1 for number in range(9)]
 
 
+def test_what_torch_refuses_costs_itself_alone(detector, images, monkeypatch):
+    predict = Detector.predict
+
+    def refusing(detector, picture):
+        if picture is images[1]:
+            raise RuntimeError("not enough\nmemory")
+        return predict(detector, picture)
+
+    monkeypatch.setattr(Detector, "predict", refusing)
+    found = predicted(detector, images, 2, 1)
+    assert [str(each) == "not enough memory" for each in found] == [number == 1 for number in range(9)]
+
+
 def test_few_things_wait_however_many_there_are(detector):
     taken = []
 
@@ -95,6 +109,17 @@ def test_networks_that_may_not_bear_threads_run_in_one_at_a_time(tiny_network, i
     net = Unknown(tiny_network(5))
     assert len(predicted(Detector(net), images * 4, 4, 1)) == 36
     assert not net.met
+
+
+def test_networks_with_hooks_run_in_one_thread_at_a_time(images):
+    # ReAct's hook is at work while it runs the network: the end of one run would end that of another.
+    torch.manual_seed(0)
+    net = create_model("small_ladder", 5)
+    *_, last = (name for name, module in net.named_modules() if isinstance(module, nn.Conv2d))
+    detector = Detector(react(net, last, 0.01))
+    expected = [detector.predict(image).score for image in images]
+    for found, score in zip(predicted(detector, images * 6, 4, 1), expected * 6, strict=True):
+        np.testing.assert_array_equal(found.score, score)
 
 
 def test_no_more_threads_than_pictures_begin_and_torch_is_told_no_more_than_the_cores(detector):

@@ -1,6 +1,7 @@
 """What the server answers to those who ask rightly, and to those who do not."""
 
 import io
+import json
 import weakref
 
 import numpy as np
@@ -15,6 +16,7 @@ from oddscape.detector import Detector
 from oddscape.labels import ANOMALY_COLOUR
 from oddscape.regions import RegionRules
 from oddscape.report.heat import HEAT
+from oddscape.serving.answers import as_json
 
 
 def test_the_page_comes_with_all_that_it_refers_to(client):
@@ -71,6 +73,13 @@ def test_facts_are_those_of_the_detector(client, detector, image, picture):
             region.box.bottom,
         )
         assert (told["area"], told["max_score"]) == (region.area, region.max_score)
+
+
+def test_infinite_scores_are_json(detector, image):
+    prediction = detector.predict(image)
+    prediction.score[0, 0] = np.inf
+    facts = json.loads(as_json(prediction).body, parse_constant=pytest.fail)
+    assert facts["score"]["highest"] is facts["regions"][0]["max_score"] is None
 
 
 def test_maps_are_those_of_the_detector_to_the_bit(client, detector, image, picture):

@@ -207,8 +207,8 @@ def _show(done: Mining, out: Path, ranking: str, tables: Sequence[str]) -> None:
 
 def _table(done: Mining, ranking: str) -> Table:
     """The first pictures, and of each the region that stands out most."""
+    from oddscape.files import path_text
     from oddscape.mining.facts import RANKINGS
-    from oddscape.mining.tables import shown_path
 
     figure = RANKINGS[ranking]
     table = Table("", figure.replace("_", " "), "alike", "region", "its mean", "picture", box=None)
@@ -222,7 +222,7 @@ def _table(done: Mining, ranking: str) -> Table:
             f"{done.alike[it.rank]:,}",
             "" if region is None else _size_words(region.box),
             "" if region is None else f"{region.mean_score:.2f}",
-            Text(shown_path(it.path), overflow="fold"),
+            Text(path_text(it.path), overflow="fold"),
         )
     return table
 

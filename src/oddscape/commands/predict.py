@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,8 +20,9 @@ from oddscape.weights.shipped import SHIPPED
 
 if TYPE_CHECKING:
     from oddscape.detector import Detector
-    from oddscape.predicting.inputs import Inputs
+    from oddscape.predicting.inputs import Input, Inputs
     from oddscape.predicting.pictures import Outcome, Results
+    from oddscape.predicting.record import Spans
     from oddscape.predicting.workers import Workers
     from oddscape.score_files import ScoreWriter
 
@@ -104,7 +105,7 @@ def predict(
     results = _results(loaded, inputs, out, write, boxes, writer)
     most = inputs.picture_count if not inputs.video_count else None
     with _ended_by_sigterm(), Workers(loaded, workers, batch, most) as crew:
-        begun = replace(results, since=_begin(loaded, results, every, overwrite=overwrite))
+        begun = replace(results, spans=_begin(loaded, results, inputs, every, overwrite=overwrite))
         tally = _Tally()
         tally.add_all(_pictures(crew, inputs, begun))
         tally.add_all(_videos(crew, inputs, begun, every))
@@ -170,11 +171,11 @@ def _results(
     return Results(out, of_pictures, of_videos, boxes, writer)
 
 
-def _begin(detector: Detector, results: Results, every: int, *, overwrite: bool) -> int:
-    """Begin or go on in the folders of results; from when on files there count as done."""
-    from oddscape.predicting.record import begin
+def _begin(detector: Detector, results: Results, inputs: Inputs, every: int, *, overwrite: bool) -> Spans:
+    """Begin or go on in the folders of results; when files there were written that count as done."""
+    from oddscape.predicting.record import ANY_TIME, begin, common
 
-    since = 0
+    spans = ANY_TIME
     facts = {
         "detector": detector.deciding_by(None).fingerprint,
         "score": detector.score.name,
@@ -183,14 +184,16 @@ def _begin(detector: Detector, results: Results, every: int, *, overwrite: bool)
     if results.writer is not None:
         stored = {"format": results.writer.format, "dtype": results.writer.dtype}
         # Hidden, for all else in the folder are scores.
-        since = begin(results.writer.folder / f".{_RECORD}", facts | stored, overwrite=overwrite)
+        record = results.writer.folder / f".{_RECORD}"
+        spans = begin(record, facts | stored, inputs.folders, overwrite=overwrite)
     if results.out is not None:
         decision = {"threshold": detector.threshold, "regions": str(detector.rules)}
         drawn = {"boxes": results.boxes, "every": every}
-        since = max(since, begin(results.out / _RECORD, facts | decision | drawn, overwrite=overwrite))
+        made_by = facts | decision | drawn
+        spans = common(spans, begin(results.out / _RECORD, made_by, inputs.folders, overwrite=overwrite))
         (results.out / _FAILURES).unlink(missing_ok=True)
         _write_legend(detector, results.out)
-    return since
+    return spans
 
 
 def _write_legend(detector: Detector, out: Path) -> None:
@@ -233,6 +236,7 @@ class _Tally:
     """What became of pictures and videos."""
 
     failures: list[str] = field(default_factory=list)
+    failed: set[Input] = field(default_factory=set)
     of_videos: int = 0
     done_before: int = 0
 
@@ -241,6 +245,7 @@ class _Tally:
             self.done_before += outcome.was_done
             if outcome.failure:
                 self.failures.append(outcome.failure)
+                self.failed.add(outcome.input)
                 self.of_videos += outcome.input.is_video
 
 
@@ -257,18 +262,19 @@ def _show(tally: _Tally, inputs: Inputs, results: Results) -> None:
     before = f" ({tally.done_before} done before)" if tally.done_before else ""
     console.print(f"{said}{before}: {where}")
     if inputs.picture_count and "regions" in results.kinds and results.out is not None:
-        console.print(_bring_regions_together(inputs, results, results.out))
+        console.print(_bring_regions_together(inputs, results, results.out, tally.failed))
     if writer is not None and writer.warning:
         Console(stderr=True).print(writer.warning, soft_wrap=True, highlight=False, markup=False)
     if tally.failures:
         raise OddscapeError(_in_short(tally.failures, results.out))
 
 
-def _bring_regions_together(inputs: Inputs, results: Results, out: Path) -> str:
+def _bring_regions_together(inputs: Inputs, results: Results, out: Path, failed: Container[Input]) -> str:
     from oddscape.predicting.region_files import write_coco
 
     def files() -> Iterator[Path]:
-        mine = (results.file(picture, "regions") for picture in inputs.pictures)
+        # Of a picture that failed, one of an earlier run may be left.
+        mine = (results.file(picture, "regions") for picture in inputs.pictures if picture not in failed)
         return (file for file in mine if file.exists())
 
     regions = write_coco(out / "regions.json", files)

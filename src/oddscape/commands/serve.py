@@ -19,6 +19,7 @@ from oddscape.weights.shipped import SHIPPED
 if TYPE_CHECKING:
     from oddscape.detector import Detector
 
+_ANSWER = 6  # bytes a pixel, a little more than its score and its class take
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -65,9 +66,9 @@ def serve(
     from oddscape.serving.limits import Limits
     from oddscape.serving.server import listen, make_server
 
-    limits = Limits(
-        upload=_positive(max_upload, 2**20, "upload"), pixels=_positive(max_pixels, 10**6, "pixels")
-    )
+    upload, pixels = _positive(max_upload, 2**20, "upload"), _positive(max_pixels, 10**6, "pixels")
+    # Two of the largest pictures and answers find place, or a large one would be refused for ever.
+    limits = Limits(upload, pixels, memory=max(Limits.memory, 2 * (upload + _ANSWER * pixels)))
     console = Console(soft_wrap=True, highlight=False, markup=False)
     loaders = _loaders(detector or (Path(SHIPPED),), NetworkOptions(threads=threads, device=device))
     with listen(host, port) as taken:

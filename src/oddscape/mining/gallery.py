@@ -15,12 +15,11 @@ from PIL import Image
 
 from oddscape.data import read_image
 from oddscape.errors import OddscapeError
-from oddscape.files import written_atomically
+from oddscape.files import path_text, written_atomically
 from oddscape.mining.facts import RankedRegion
 from oddscape.mining.merging import RankedPicture
 from oddscape.mining.outcome import Mining
 from oddscape.mining.settings import MiningSettings
-from oddscape.mining.tables import shown_path
 from oddscape.version import __version__
 
 _THUMBNAIL = 480  # pixels of the longer side
@@ -46,7 +45,7 @@ class Card:
     @property
     def name(self) -> str:
         """The picture's path as text."""
-        return shown_path(self.picture.path)
+        return path_text(self.picture.path)
 
     @property
     def first_region(self) -> RankedRegion | None:

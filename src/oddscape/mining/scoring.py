@@ -98,8 +98,8 @@ def _predicted(detector: Detector, picture: _Read | Mined) -> _Predicted | Mined
         return picture
     try:
         return _Predicted(picture.path, detector.predict(picture.image), picture.picture_hash)
-    except OddscapeError as error:
-        return Mined(picture.path, error=f"{picture.path}: {error}")
+    except (OddscapeError, RuntimeError) as error:  # torch's: too small for a network, too large for memory
+        return Mined(picture.path, error=f"{picture.path}: {' '.join(str(error).split())}")
 
 
 def _summed_up(it: _Predicted | Mined) -> Mined:

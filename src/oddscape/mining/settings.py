@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 
 from oddscape.errors import OddscapeError
+from oddscape.files import path_text
 from oddscape.sizes import size_text
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class MiningSettings:
                 "oddscape calibrate"
             )
         return cls(
-            pictures=tuple(map(str, pictures)),
+            pictures=tuple(map(path_text, pictures)),
             network=_network_words(detector.net),
             score=_score_words(detector.score),
             threshold=detector.threshold,

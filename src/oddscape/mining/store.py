@@ -15,6 +15,7 @@ from typing import Self
 from cattrs import Converter
 
 from oddscape.errors import OddscapeError
+from oddscape.files import path_text
 from oddscape.mining.facts import RANKINGS, PictureFacts
 from oddscape.mining.listing import Shard
 from oddscape.mining.scoring import Mined
@@ -98,7 +99,7 @@ class ShardStore:
         with _said_of(self._path):
             self._file.execute(
                 "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?)",
-                [os.fsencode(mined.path), *figures, kept, mined.error],
+                [os.fsencode(mined.path), *figures, kept, path_text(mined.error)],
             )
             if time.monotonic() - self._committed > _COMMIT_SECONDS:
                 self._file.commit()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from oddscape.files import written_atomically
+from oddscape.files import path_text, written_atomically
 from oddscape.mining.facts import RANKINGS
 from oddscape.mining.merging import RankedPicture
 from oddscape.mining.scoring import Mined
@@ -41,7 +40,7 @@ def ranked_row(it: RankedPicture, classes: Sequence[str]) -> Row:
     facts = it.facts
     row = {
         "rank": it.rank,
-        "path": shown_path(it.path),
+        "path": path_text(it.path),
         "duplicate_of": it.duplicate_of,
         **{name: getattr(facts, name) for name in RANKINGS.values()},
         "width": facts.width,
@@ -60,12 +59,7 @@ def ranked_row(it: RankedPicture, classes: Sequence[str]) -> Row:
 
 def failed_row(it: Mined) -> Row:
     """The row of a picture that could not be scored."""
-    return {"path": shown_path(it.path), "error": it.error}
-
-
-def shown_path(path: str) -> str:
-    """A path as text; bytes of a file's name that are no UTF-8 are written in hexadecimal digits."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return {"path": path_text(it.path), "error": it.error}
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 from oddscape.data.layout import natural_order
 from oddscape.errors import OddscapeError
@@ -64,6 +65,11 @@ class Inputs:
             yield from _found(source, self.apart)
 
     @property
+    def folders(self) -> frozenset[Path]:
+        """The folders, resolved, that the names of pictures and videos begin in."""
+        return frozenset(_beginning(source).resolve() for source in self.sources)
+
+    @property
     def pictures(self) -> Iterator[Input]:
         """The pictures alone."""
         return (found for found in self if not found.is_video)
@@ -104,14 +110,27 @@ def find_inputs(sources: Sequence[Path], apart: Iterable[Path] = ()) -> Inputs:
 def _found(source: Path, apart: frozenset[Path]) -> Iterator[Input]:
     if source.is_dir():
         yield from _below(source, apart)
-    elif _MAGIC.search(str(source)) and not source.exists():
+    elif _is_pattern(source):
         yield from _matching(source, apart)
     else:
         yield Input(source, source.stem)
 
 
+def _is_pattern(source: Path) -> bool:
+    return _MAGIC.search(str(source)) is not None and not source.exists()
+
+
+def _beginning(source: Path) -> Path:
+    """The folder that the names of what a source gives begin in."""
+    if source.is_dir():
+        return source
+    if not _is_pattern(source):
+        return source.parent
+    return next(folder for folder in source.parents if folder.is_dir())
+
+
 def _below(folder: Path, apart: frozenset[Path]) -> Iterator[Input]:
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder, onerror=_refuse):
         here = Path(parent)
         folders[:] = [name for name in _ordered(folders) if (here / name).resolve() not in apart]
         for name in _ordered(files):
@@ -120,11 +139,14 @@ def _below(folder: Path, apart: frozenset[Path]) -> Iterator[Input]:
                 yield _named(path, folder)
 
 
+def _refuse(error: OSError) -> NoReturn:
+    raise OddscapeError(f"cannot read {error.filename}: {error.strerror or error}") from None
+
+
 def _matching(pattern: Path, apart: frozenset[Path]) -> Iterator[Input]:
     """The files that a glob pattern matches, named by their paths below the folder that it begins in."""
-    first = next(n for n, part in enumerate(pattern.parts) if _MAGIC.search(part))
-    folder = Path(*pattern.parts[:first])
-    matches = (path for path in folder.glob("/".join(pattern.parts[first:])) if _is_input(path))
+    folder = _beginning(pattern)
+    matches = (path for path in folder.glob(pattern.relative_to(folder).as_posix()) if _is_input(path))
     for path in sorted(matches, key=lambda path: [natural_order(Path(part)) for part in path.parts]):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if not hidden and not apart.intersection(path.resolve().parents):

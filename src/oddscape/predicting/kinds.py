@@ -56,7 +56,7 @@ def video_kinds(asked: Sequence[str], *, decides: bool) -> tuple[str, ...]:
     Raises:
         OddscapeError: as :func:`picture_kinds`, or ``score`` alone is asked for.
     """
-    if tuple(asked) == ("score",):
+    if set(asked) == {"score"}:
         raise OddscapeError("--write score: of videos, no scores are written; overlay, heat and regions are")
     kinds = _checked(asked, decides) or _possible(_DEFAULT_OF_VIDEOS, decides)
     return tuple(kind for kind in kinds if kind != "score")
@@ -82,7 +82,7 @@ def encoded(kind: str, prediction: Prediction, picture: str, *, boxes: bool) -> 
     Args:
         kind: a name in :data:`KINDS`.
         prediction: of the picture.
-        picture: its path, which the regions' file names.
+        picture: its path as text, which the regions' file names.
         boxes: whether the overlay has a box around each region.
     """
     if kind == "score":

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from oddscape.data import read_image
 from oddscape.errors import OddscapeError
-from oddscape.files import written_atomically
+from oddscape.files import path_text, written_atomically
 from oddscape.predicting.inputs import Input
 from oddscape.predicting.kinds import KINDS, encoded
-from oddscape.predicting.record import is_done
+from oddscape.predicting.record import ANY_TIME, Spans, is_done
 from oddscape.predicting.workers import Workers
 from oddscape.score_files import SCORE_FORMATS
 
@@ -34,7 +34,7 @@ class Results:
         video_kinds: names in ``KINDS``, of videos.
         boxes: whether overlays have a box around each region.
         writer: writes the scores for ``evaluate --scores-from``; None: they are not written.
-        since: from when on files in these folders count as done, in nanoseconds since 1970.
+        spans: when files in these folders were written that count as done.
     """
 
     out: Path | None
@@ -42,7 +42,7 @@ class Results:
     video_kinds: tuple[str, ...]
     boxes: bool
     writer: ScoreWriter | None
-    since: int = 0
+    spans: Spans = ANY_TIME
 
     def file(self, picture: Input, kind: str) -> Path:
         """Where what a kind says about a picture lies."""
@@ -64,7 +64,7 @@ class Results:
         """
         if self.out is not None:
             for kind in self.kinds:
-                content = encoded(kind, prediction, picture.path.as_posix(), boxes=self.boxes)
+                content = encoded(kind, prediction, path_text(picture.path.as_posix()), boxes=self.boxes)
                 with written_atomically(self.file(picture, kind)) as partial:
                     partial.write_bytes(content)
         if self.writer is not None:
@@ -106,7 +106,7 @@ def _predicted(
     found: dict[Input, Prediction | OddscapeError | None] = {}
     images: dict[Input, NDArray[np.uint8]] = {}
     for picture in batch:
-        if is_done(picture.path, results.files(picture), results.since):
+        if is_done(picture.path, results.files(picture), results.spans):
             found[picture] = None
             continue
         try:
@@ -121,6 +121,7 @@ def _outcome(picture: Input, found: Prediction | OddscapeError | None, results: 
     if found is None:
         return Outcome(picture, was_done=True)
     if isinstance(found, OddscapeError):
-        return Outcome(picture, f"{found}" if str(picture.path) in str(found) else f"{picture.path}: {found}")
+        why = str(found) if str(picture.path) in str(found) else f"{picture.path}: {found}"
+        return Outcome(picture, path_text(why))
     results.write(picture, found)
     return Outcome(picture)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 
 from oddscape.errors import OddscapeError
-from oddscape.files import written_atomically
+from oddscape.files import path_text, written_atomically
 from oddscape.predicting.inputs import Input
 from oddscape.predicting.kinds import drawn
 from oddscape.predicting.pictures import Outcome, Results
@@ -52,7 +52,7 @@ def predict_video(
     """
     assert results.out is not None
     files = video_files(results.out, video, results.video_kinds)
-    if is_done(video.path, files.values(), results.since):
+    if is_done(video.path, files.values(), results.spans):
         return Outcome(video, was_done=True)
     try:
         with opened_video(video.path) as (facts, frames), ExitStack() as stack:
@@ -62,7 +62,7 @@ def predict_video(
                 sinks.add(frame, prediction, boxes=results.boxes)
                 advance(frame.number + 1, max(frame.number + 1, facts.frames or 0))
     except VideoError as error:
-        return Outcome(video, str(error))
+        return Outcome(video, path_text(str(error)))
     return Outcome(video)
 
 

@@ -114,16 +114,22 @@ class Workers:
             if len(images) > 1:
                 return self.detector.predict_batch(images)
             return [self.detector.predict(images[0])]
-        except OddscapeError as error:
+        except (
+            OddscapeError,
+            RuntimeError,
+        ) as error:  # torch's: too small or large
             if len(images) == 1:
-                return [error]
+                return [OddscapeError(" ".join(str(error).split()))]
             return [result for image in images for result in self._predict_alike([image])]
 
 
 def _bears_threads(net: nn.Module) -> bool:
-    """Whether several threads may run a network at once: MC dropout and unknown code may keep a state."""
+    """Whether several threads may run a network at once: MC dropout, hooks and unknown code keep a state."""
     return not any(
-        isinstance(module, MCDropout) or not type(module).__module__.startswith(("oddscape.", "torch.nn."))
+        isinstance(module, MCDropout)
+        or module._forward_pre_hooks  # as of ReAct and of networks whose features are recorded
+        or module._forward_hooks
+        or not type(module).__module__.startswith(("oddscape.", "torch.nn."))
         for module in net.modules()
     )
 

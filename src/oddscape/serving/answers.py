@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -95,6 +96,11 @@ def _thinned(values: NDArray[Any], side: int | None) -> NDArray[Any]:
     return thinned
 
 
+def _number(value: float) -> float | None:
+    """A score as JSON has it, which has no infinity."""
+    return float(value) if math.isfinite(value) else None
+
+
 def _facts(prediction: Prediction) -> dict[str, Any]:
     height, width = prediction.classes.shape
     shares = np.bincount(prediction.classes.ravel(), minlength=prediction.label_space.num_classes)
@@ -103,7 +109,7 @@ def _facts(prediction: Prediction) -> dict[str, Any]:
         "width": width,
         "height": height,
         "classes": {n: c / prediction.classes.size for n, c in zip(names, shares.tolist(), strict=True)},
-        "score": {"lowest": float(prediction.score.min()), "highest": float(prediction.score.max())},
+        "score": {"lowest": _number(prediction.score.min()), "highest": _number(prediction.score.max())},
         "threshold": prediction.threshold,
     }
     if prediction.threshold is not None:
@@ -115,8 +121,8 @@ def _facts(prediction: Prediction) -> dict[str, Any]:
                 "width": region.box.right - region.box.left,
                 "height": region.box.bottom - region.box.top,
                 "area": region.area,
-                "mean_score": region.mean_score,
-                "max_score": region.max_score,
+                "mean_score": _number(region.mean_score),
+                "max_score": _number(region.max_score),
             }
             for region in prediction.regions
         ]
