@@ -187,7 +187,6 @@ def test_a_network_that_fails_costs_one_answer(client, encoded, picture):
 def test_a_narrow_picture_is_not_enlarged_beyond_measure(start, make_net, encoded):
     detector = Detector(make_net(5), threshold=0.0, size=64)
     client = start({"tiny": lambda: detector}, pixels=100_000)
-    strip = encoded(np.zeros((1, 5000, 3), np.uint8))
-    reply = client.post("/predict.json", strip)
+    reply = client.post("/predict.json", encoded(np.zeros((2, 60, 3), np.uint8)))
     assert reply.status == 413
-    assert reply.error == "the picture is too narrow: the network would see it at 320000×64"
+    assert reply.error == "the picture is too narrow: the network would see it at 1920×64"
