@@ -1,10 +1,12 @@
-"""From native logits to class map and score at full size: band by band against the plain computation.
+"""From native logits to class map and score at full size: the fused step against the plain computation.
 
-    python benchmarks/postprocess.py [--threads 2] [--score energy]
+    python benchmarks/postprocess.py [--threads 2] [--score energy] [--device cuda] [--kernel]
 
-Both run in this process, in turn. Time is that of the fastest run, which other processes disturb least.
-Working memory is what one call adds to the peak resident size of a fresh process, less the two maps that it
-returns. 19 classes, 256×512 → 1024×2048.
+All ways run in this process, in turn. Time is that of the fastest run, which other processes disturb least;
+on a GPU it is measured by CUDA events. Working memory is what one call adds to the peak, less the two maps
+that it returns: on a CPU to the resident size of a fresh process, on a GPU to what PyTorch has allocated.
+With --kernel a CPU compiles the GPU's kernel, too, which takes minutes and a C++ compiler.
+19 classes, 256×512 → 1024×2048.
 """
 
 from __future__ import annotations
@@ -19,19 +21,26 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from oddscape.inference import BAND_COLUMNS, postprocess
+from oddscape.inference import BAND_COLUMNS
+from oddscape.inference.bands import by_bands
+from oddscape.inference.kernel import in_one_kernel
+from oddscape.inference.maps import Postprocessed
 from oddscape.outputs import DenseOutput, NativeMaps
 from oddscape.scores import SCORES
 
 CLASSES, NATIVE, FULL = 19, (256, 512), (1024, 2048)
 
+Maps = tuple[torch.Tensor, torch.Tensor]
+Way = Callable[[DenseOutput, str], Maps]
 
-def output() -> DenseOutput:
+
+def output(device: str = "cpu") -> DenseOutput:
     generator = torch.Generator().manual_seed(0)
-    return DenseOutput(NativeMaps(3 * torch.randn(1, CLASSES, *NATIVE, generator=generator)), FULL)
+    logits = 3 * torch.randn(1, CLASSES, *NATIVE, generator=generator)
+    return DenseOutput(NativeMaps(logits.to(device)), FULL)
 
 
-def plain(out: DenseOutput, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+def plain(out: DenseOutput, name: str) -> Maps:
     """Upsample all logits, then argmax and the score in PyTorch's own words."""
     logits = torch.nn.functional.interpolate(
         out.native.logits, out.size, mode="bilinear", align_corners=False
@@ -47,78 +56,129 @@ def plain(out: DenseOutput, name: str) -> tuple[torch.Tensor, torch.Tensor]:
     return classes, torch.special.entr(posterior).sum(1)
 
 
-def fused(out: DenseOutput, name: str) -> tuple[torch.Tensor, torch.Tensor]:
-    result = postprocess(out, {name: SCORES[name]})
+def bands(out: DenseOutput, name: str) -> Maps:
+    return maps_of(by_bands(out, {name: SCORES[name]}), name)
+
+
+def kernel(out: DenseOutput, name: str) -> Maps:
+    result = in_one_kernel(out, {name: SCORES[name]})
+    assert result is not None, "torch.compile does not work here"
+    return maps_of(result, name)
+
+
+def maps_of(result: Postprocessed, name: str) -> Maps:
     return result.classes, result.scores[name]
 
 
-WAYS: dict[str, Callable[[DenseOutput, str], tuple[torch.Tensor, torch.Tensor]]] = {
-    "plain PyTorch": plain,
-    f"bands of {BAND_COLUMNS} columns": fused,
-}
+PLAIN, BANDS = "plain PyTorch", f"bands of {BAND_COLUMNS} columns"
+WAYS: dict[str, Way] = {PLAIN: plain, BANDS: bands, "one kernel": kernel}
 
 
-def working_memory(way: str, name: str, threads: int) -> float:
-    """MB that one call adds to the peak resident size of a fresh process, beyond what it returns."""
+def chosen_ways(args: argparse.Namespace) -> dict[str, Way]:
+    """On a GPU all, and PyTorch compiled as it stands; on a CPU what postprocess uses, or all."""
+    if args.device == "cuda":
+        return {PLAIN: plain, "plain PyTorch, compiled": torch.compile(plain), **WAYS}
+    return WAYS if args.kernel else {PLAIN: plain, BANDS: bands}
+
+
+def working_memory(way: str, compute: Way, args: argparse.Namespace) -> float:
+    """MB that one call adds to the peak, beyond what it returns."""
+    if args.device == "cuda":
+        return _peak_on_gpu(compute, args.score)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_peak, (way, name, threads))
+        return pool.apply(_peak, (way, args.score, args.threads))
 
 
+def _peak_on_gpu(compute: Way, name: str) -> float:
+    out = output("cuda")
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    results = compute(out, name)
+    added = torch.cuda.max_memory_allocated() - before
+    return (added - sum(result.nbytes for result in results)) / 2**20
+
+
+@torch.inference_mode()
 def _peak(way: str, name: str, threads: int) -> float:
     torch.set_num_threads(threads)
     out = output()
     small = DenseOutput(NativeMaps(out.native.logits[..., :8, :8].contiguous()), (16, 16))
-    WAYS["plain PyTorch"](small, name), fused(small, name)  # load every kernel first
+    plain(small, name), bands(small, name)  # load every kernel first
+    if WAYS[way] is kernel:
+        kernel(out, name)  # and compile
     before = _high_water()
     results = WAYS[way](out, name)
     return _high_water() - before - sum(result.nbytes for result in results) / 2**20
 
 
 def _high_water() -> float:
-    """Peak resident size of this process in MB (Linux); getrusage would count the parent's too."""
+    """Peak resident size of this process in MB (Linux), from here on; getrusage would count the parent's."""
     (line,) = (
         line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
     )
     return int(line.split()[1]) / 1024
 
 
-def times(name: str, runs: int) -> dict[str, float]:
-    """Seconds of each way's fastest run, the ways taking turns so that a busy machine troubles both alike."""
-    out, seconds = output(), {way: [] for way in WAYS}
-    for run in range(runs + 1):
-        for way, compute in WAYS.items():
-            started = time.perf_counter()
-            compute(out, name)
-            if run:
-                seconds[way].append(time.perf_counter() - started)
+def times(ways: dict[str, Way], args: argparse.Namespace) -> dict[str, float]:
+    """Seconds of each way's fastest run, the ways taking turns so that a busy machine troubles all alike."""
+    out, seconds = output(args.device), {way: [] for way in ways}
+    measure = _seconds_on_gpu if args.device == "cuda" else _seconds
+    for way, compute in ways.items():
+        started = time.perf_counter()
+        for _ in range(3 if args.device == "cuda" else 1):
+            compute(out, args.score)
+        print(f"{way}: first call {time.perf_counter() - started:.1f} s")
+    for _ in range(args.runs):
+        for way, compute in ways.items():
+            seconds[way].append(measure(compute, out, args.score))
     return {way: min(values) for way, values in seconds.items()}
 
 
+def _seconds(compute: Way, out: DenseOutput, name: str) -> float:
+    started = time.perf_counter()
+    compute(out, name)
+    return time.perf_counter() - started
+
+
+def _seconds_on_gpu(compute: Way, out: DenseOutput, name: str) -> float:
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start.record()
+    compute(out, name)
+    end.record()
+    end.synchronize()
+    return start.elapsed_time(end) / 1e3
+
+
+@torch.inference_mode()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--score", choices=["energy", "max_logit", "msp", "entropy"], default="energy")
+    parser.add_argument("--kernel", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
 
-    seconds = times(args.score, args.runs)
-    memory = {way: working_memory(way, args.score, args.threads) for way in WAYS}
-    (classes, score), (fused_classes, fused_score) = (way(output(), args.score) for way in WAYS.values())
-    table = Table(
-        title=f"classes and {args.score}, {CLASSES} classes, 256×512 → 1024×2048, {args.threads} threads"
-    )
+    ways = chosen_ways(args)
+    seconds = times(ways, args)
+    memory = {way: working_memory(way, compute, args) for way, compute in ways.items()}
+    where = f"{args.threads} threads" if args.device == "cpu" else torch.cuda.get_device_name()
+    table = Table(title=f"classes and {args.score}, {CLASSES} classes, 256×512 → 1024×2048, {where}")
     for column in ("way", "ms", "times faster", "working MB", "of plain"):
         table.add_column(column, justify="left" if column == "way" else "right")
-    for way in WAYS:
-        faster, share = seconds["plain PyTorch"] / seconds[way], memory[way] / memory["plain PyTorch"]
-        table.add_row(way, f"{1e3 * seconds[way]:.0f}", f"{faster:.1f}", f"{memory[way]:.0f}", f"{share:.3f}")
+    for way in ways:
+        faster, share = seconds[PLAIN] / seconds[way], memory[way] / memory[PLAIN]
+        table.add_row(way, f"{1e3 * seconds[way]:.2f}", f"{faster:.1f}", f"{memory[way]:.0f}", f"{share:.3f}")
     console = Console()
     console.print(table)
-    console.print(
-        f"classes that differ: {int((classes != fused_classes).sum())}; "
-        f"largest difference of the score: {float((score - fused_score).abs().max()):.1e}"
-    )
+    classes, score = plain(output(args.device), args.score)
+    for way, compute in ways.items():
+        found, fused = compute(output(args.device), args.score)
+        console.print(
+            f"{way}: classes that differ: {int((classes != found).sum())}; "
+            f"largest difference of the score: {float((score - fused).abs().max()):.1e}"
+        )
 
 
 if __name__ == "__main__":
