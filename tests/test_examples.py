@@ -146,3 +146,13 @@ def test_the_largest_failures_come_first_and_no_more_than_three_of_a_kind():
         score[8 * (size - 1) : 8 * (size - 1) + size, 0:2] = 1
     found = failures(score, np.zeros((40, 60), np.uint8), np.zeros((40, 60, 3), np.uint8), 1.0)
     assert [failure.pixels for failure in found] == [10, 8, 6]
+
+
+def test_an_anomaly_is_missed_whatever_of_others_inside_its_box_is_found():
+    anomaly = np.zeros((24, 30), np.uint8)
+    anomaly[2:22, 2:22], anomaly[3:21, 3:21] = 1, 0  # a ring of 76 pixels, missed
+    anomaly[6:18, 6:18] = 1  # 144 pixels within it, found
+    score = np.zeros((24, 30))
+    score[6:18, 6:18] = 1
+    (missed,) = failures(score, anomaly, np.zeros((24, 30, 3), np.uint8), 0.5)
+    assert (missed.kind, missed.pixels) == ("missed", 76)

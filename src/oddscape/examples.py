@@ -158,9 +158,9 @@ def failures(
     spilled = hysteresis(called.astype(np.float32) + (called & true), 0.5, 1.5)
     false = [(r.area, r.box) for r in find_regions(score, called & ~spilled & (anomaly == 0))]
     missed = [
-        (int(np.count_nonzero((true & ~called)[_within(region.box)])), region.box)
+        (region.area - found, region.box)
         for region in find_regions(score, true)
-        if called[_within(region.box)][true[_within(region.box)]].mean() < 0.5
+        if 2 * (found := int(np.count_nonzero(called[_within(region.box)] & region.mask))) < region.area
     ]
     kinds: tuple[tuple[Literal["false alarm", "missed"], list[tuple[int, Box]]], ...] = (
         ("false alarm", false),

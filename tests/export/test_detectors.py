@@ -17,6 +17,7 @@ from oddscape.outputs import DenseOutput, NativeMaps
 from oddscape.regions import RegionRules
 from oddscape.wrappers.mc_dropout import mc_dropout
 from oddscape.wrappers.odin import odin
+from oddscape.wrappers.windows import SlidingWindows
 
 THRESHOLD = -2.75
 SIZES = [(54, 81), (40, 33)]
@@ -126,4 +127,7 @@ def test_what_cannot_be_exported_is_said(detector, tmp_path):
     dropping = nn.Sequential(nn.Dropout(0.5), Turncoat()).eval()
     with pytest.raises(OddscapeError, match="MC dropout, 2 passes, seed 0, draws by chance"):
         require_exportable(Detector(mc_dropout(dropping, 2, seed=0), "energy"), tmp_path / "x.pt2")
+    windows = SlidingWindows(detector.net, (512, 512))
+    with pytest.raises(OddscapeError, match=r"windows of 512×512 .*: how many is up to the picture, not"):
+        require_exportable(Detector(windows, "energy"), tmp_path / "x.onnx")
     assert not any(tmp_path.iterdir())

@@ -106,6 +106,17 @@ def test_a_file_compared_with_itself_agrees(exported):
         compare_files(exported, exported, [])
 
 
+def test_a_file_whose_score_is_no_number_is_refused(tmp_path, exported, half):
+    model = onnx.load(half)
+    weight = next(weight for weight in model.graph.initializer if len(weight.dims) == 4)
+    nowhere = np.full_like(onnx.numpy_helper.to_array(weight), np.nan)
+    weight.CopyFrom(onnx.numpy_helper.from_array(nowhere, weight.name))
+    onnx.save(model, tmp_path / "broken.onnx")
+    scenes = [Scene("a", image) for image in smooth_pictures(1)]
+    with pytest.raises(OddscapeError, match=r"^in float16, the score is not a number \(NaN\)$"):
+        compare_files(exported, tmp_path / "broken.onnx", scenes, threads=1)
+
+
 def test_what_does_not_go_into_fewer_bits_is_said(tmp_path, exported):
     model = onnx.load(exported)
     weight = next(weight for weight in model.graph.initializer if len(weight.dims) == 4)

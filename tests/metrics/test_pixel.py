@@ -175,6 +175,18 @@ def test_histogram_counts_both_kinds_over_the_common_range():
     np.testing.assert_array_equal(histogram.anomalous, np.histogram(score[truth == 1], histogram.edges)[0])
 
 
+def test_bins_of_coarse_scores_hold_their_lower_edge():
+    # Many edges lie among the scores, and are not the float32 ones that are next to them.
+    score = (np.float32(0.3) + np.float32(0.017) * np.arange(61, dtype=np.float32))[None]
+    truth = np.arange(61)[None] % 2
+    metrics = PixelMetrics()
+    metrics.update(score, truth)
+    histogram = metrics.histogram(bins=60)
+    for kind, counts in ((0, histogram.known), (1, histogram.anomalous)):
+        reached = score[truth == kind] >= histogram.edges[:-1, None]
+        np.testing.assert_array_equal(counts[::-1].cumsum()[::-1], np.count_nonzero(reached, axis=1))
+
+
 def test_histogram_of_constant_and_infinite_scores_loses_no_pixel():
     metrics = PixelMetrics()
     metrics.update(np.array([[2.0, 2.0, np.inf, -np.inf]], np.float32), np.array([[0, 1, 1, 0]]))

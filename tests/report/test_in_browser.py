@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from oddscape.packed_maps import unpack_map
+from oddscape.packed_maps import pack_map, unpack_map
 from oddscape.report.page import Comparison, write_report
 
 pytestmark = pytest.mark.browser
@@ -136,6 +137,19 @@ def test_the_wipe_slider_moves_between_photograph_and_heat_map(one):
     assert (shown[0] != shown[100]).mean() > 0.9
 
 
+def test_an_anomaly_at_the_border_is_outlined_on_its_own_side(browser, pages, closed_set, gallery):
+    anomaly = np.zeros(MAPS, np.uint8)
+    anomaly[10:20, :10], anomaly[30:35, 60:] = 1, 1
+    its = [replace(gallery.illustrations[0], anomaly=pack_map(anomaly))]
+    browser.get(pages("border", [closed_set], [replace(gallery, illustrations=its)]))
+    find(browser, ".tiles [data-picture='0']").click()
+    opened(browser, "t5/0")
+    put(browser, "[name=wipe]", 0)
+    outline = json.loads(find(browser, "#page-data").get_attribute("text"))["outline"]
+    outlined = (pixels(browser, "canvas.wipe") == outline).all(2)
+    assert (outlined == (ndimage.binary_dilation(anomaly) & (anomaly == 0))).all()
+
+
 def test_the_threshold_repaints_and_its_figures_are_those_of_numpy(one, gallery):
     find(one, ".tiles [data-picture='0']").click()
     opened(one, "t5/0")
@@ -246,6 +260,17 @@ def test_pictures_are_sorted_by_what_a_method_gains(two):
     put(two, ".pictures [name=row]", 2, "change")
     put(two, ".pictures [name=key]", "gain", "change")
     assert "gain 0.00" in find(two, ".tile-figures").text
+
+
+def test_where_nothing_is_called_there_is_no_precision_to_mark(browser, pages, closed_set):
+    scores = [replace(s, curves=replace(s.curves, rates=[[3.5, 0.0, 0.0]])) for s in closed_set.scores]
+    browser.get(pages("nothing", [replace(closed_set, scores=scores)], []))
+    seen = lambda kind: find(browser, f"figure[data-curve={kind}] .marker").is_displayed()  # noqa: E731
+    put(browser, ".along input", 3)
+    assert find(browser, ".along output").text == "δ = 3.5: TPR 0.00 %, FPR 0.00 %, precision – %, F1 0.00 %"
+    assert (seen("roc"), seen("precision-recall")) == (True, False)
+    put(browser, ".along input", 1)
+    assert seen("precision-recall")
 
 
 def test_a_threshold_moves_along_the_curves(two):

@@ -1,3 +1,4 @@
+import json
 import re
 import subprocess
 import sys
@@ -250,6 +251,15 @@ def test_pictures_without_a_gallery_have_their_figures(closed_set):
     page = Page(render_page([closed_set], []))
     assert "t5/0 AP 90.00 FPR95 1.23 false alarms 20.00" in page.text
     assert not page.images
+
+
+def test_rates_of_few_false_alarms_keep_the_digits_that_f1_needs(closed_set):
+    score = closed_set.scores[0]
+    few = replace(score, curves=replace(score.curves, rates=[[1.5, 0.123456789, 1.2345e-6]]))
+    page = render_page([replace(closed_set, scores=[few])], [])
+    (row,) = json.loads(re.search('class="part-data">(.*?)</script>', page)[1])["rows"]
+    stop = row["thresholds"].index(1.5)
+    assert (row["tpr"][stop], row["fpr"][stop]) == (0.123456789, 1.2345e-6)
 
 
 def test_results_of_before_there_were_figures_of_each_picture(closed_set):

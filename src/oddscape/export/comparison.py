@@ -94,7 +94,8 @@ def compare_files(
         threads: to compute with; None: as many as onnxruntime takes.
 
     Raises:
-        OddscapeError: no picture, or a network that knows other classes than the data.
+        OddscapeError: no picture, a network that knows other classes than the data, or a score that is NaN
+            somewhere, as where a map goes beyond float16.
     """
     both = [_Running(path, threads, protocol, label_space) for path in (reference, candidate)]
     speeds: list[float] = []
@@ -153,7 +154,7 @@ class _Running:
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         self.session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        self.about: dict[str, str] = self.session.get_modelmeta().custom_metadata_map
+        self.precision: str = self.session.get_modelmeta().custom_metadata_map["precision"]
         self.megabytes = path.stat().st_size / 1e6
         self.seconds: list[float] = []
         self.protocol = protocol
@@ -165,6 +166,8 @@ class _Running:
         if any(thing.name == "threshold" for thing in self.session.get_inputs()):
             given["threshold"] = np.zeros(1, np.float32)
         classes, score = self.session.run(["classes", "score"], given)
+        if np.isnan(score).any():
+            raise OddscapeError(f"in {self.precision}, the score is not a number (NaN)")
         return classes[0], score[0]
 
     def timed(self, image: NDArray[np.uint8]) -> _Found:
@@ -184,7 +187,7 @@ class _Running:
 
     def figures(self) -> FileFigures:
         return FileFigures(
-            self.about.get("precision", "float32"),
+            self.precision,
             self.megabytes,
             1e3 * statistics.median(self.seconds),
             math.nan if self.pixels is None else self._average_precision(self.pixels),

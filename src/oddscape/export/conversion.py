@@ -18,6 +18,8 @@ from oddscape.models.packages import load_package
 AXES = ("batch", "height", "width")
 """What the dimensions of a picture are called that are free."""
 
+_LARGE = 2**15  # no picture has longer sides
+
 
 def traced(
     net: nn.Module, arguments: tuple[Tensor, ...], free: Sequence[Sequence[int]], name: str
@@ -34,8 +36,14 @@ def traced(
         OddscapeError: it does not export, or not for every length of these dimensions.
     """
     shapes = tuple(dict.fromkeys(dims, Dim.DYNAMIC) for dims in free)
-    with one_line(f"{name} does not export for pictures of any size"):
-        return torch.export.export(net, arguments, dynamic_shapes=shapes)
+    refusal = f"{name} does not export for pictures of any size"
+    with one_line(refusal):
+        program = torch.export.export(net, arguments, dynamic_shapes=shapes)
+    # Where the network branches, its other way is lost, and an ONNX file would not even say so.
+    longest = min((bounds.upper for bounds in program.range_constraints.values()), default=_LARGE)
+    if longest < _LARGE:
+        raise OddscapeError(f"{refusal}: it does something else where a side is above {longest}")
+    return program
 
 
 def to_onnx(
@@ -91,8 +99,11 @@ def one_line(what: str) -> Iterator[None]:
     except OddscapeError:
         raise
     except Exception as error:
-        lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()]
-        raise OddscapeError(f"{what}: {lines[0] if lines else type(error).__name__}") from error
+        first: BaseException = error
+        while first.__cause__ is not None:  # the converter's own words are advice, not what was wrong
+            first = first.__cause__
+        lines = [line.strip(" -") for line in str(first).splitlines() if line.strip()]
+        raise OddscapeError(f"{what}: {lines[0] if lines else type(first).__name__}") from error
 
 
 @contextmanager

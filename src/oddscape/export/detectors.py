@@ -23,6 +23,7 @@ from oddscape.sizes import Size, format_size, size_text
 from oddscape.version import __version__
 from oddscape.wrappers.mc_dropout import MCDropout
 from oddscape.wrappers.odin import ODIN
+from oddscape.wrappers.windows import SlidingWindows
 
 FORMATS = (".onnx", ".pt2")
 """Endings of files that a detector can be written to: ONNX, and what ``torch.export.load`` reads."""
@@ -148,6 +149,8 @@ def require_exportable(detector: Detector, path: Path) -> None:
             raise OddscapeError(f"{module.in_words}, takes gradients, which no exported graph can")
         if isinstance(module, MCDropout):
             raise OddscapeError(f"{module.in_words}, draws by chance, which no exported graph repeats")
+        if isinstance(module, SlidingWindows):
+            raise OddscapeError(f"{module.in_words}: how many is up to the picture, not to a graph")
 
 
 def _metadata(detector: Detector, threshold_input: bool) -> dict[str, str]:

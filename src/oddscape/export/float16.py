@@ -21,6 +21,9 @@ _HIGHEST = float(np.finfo(np.float16).max)
 def to_float16(exported: Path, path: Path) -> None:
     """Round a network to float16, for half the file; resizing, upsampling and the score stay float32.
 
+    On a processor without float16 arithmetic onnxruntime computes in float32 all the same: what is lost there
+    is the weights' digits alone, and no map is too large.
+
     onnxruntime's own converter takes every map through float16, those between nodes that it leaves alone,
     too: sizes of pictures are beyond it.
 

@@ -56,7 +56,9 @@ def _edges(pieces: Sequence[FloatArray], bins: int) -> NDArray[np.float64]:
 def _binned(groups: Sequence[ScoreGroup], edges: NDArray[np.float64]) -> NDArray[np.int64]:
     """Histogram of many arrays; infinite values fall into the outermost bins."""
     low, high, bins = float(edges[0]), float(edges[-1]), len(edges) - 1
+    # As numpy's own floats the ends keep numpy from rounding the edges between them to the scores' float32.
+    ends = (edges[0], edges[-1])
     counts = np.zeros(bins, np.int64)
     for scores, pixels in groups:
-        counts += np.histogram(np.clip(scores, low, high), bins, (low, high), weights=pixels)[0]
+        counts += np.histogram(np.clip(scores, low, high), bins, ends, weights=pixels)[0]
     return counts

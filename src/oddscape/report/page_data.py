@@ -131,8 +131,9 @@ class Pictures:
             "fpr95": _rounded(result.picture_fpr95),
             "alarms": _rounded(result.picture_false_alarms),
             "thresholds": [stop.threshold for stop in stops],
-            "tpr": _rounded([stop.tpr for stop in stops], 6),
-            "fpr": _rounded([stop.fpr for stop in stops], 6),
+            # Where one pixel in a thousand is anomalous, six decimals of FPR are too few for F1.
+            "tpr": _rounded([stop.tpr for stop in stops], 10),
+            "fpr": _rounded([stop.fpr for stop in stops], 10),
             "start": _nearest(stops, wanted),
             "tpr95": _nearest(stops, result.threshold),
             "bestF1": _nearest(stops, result.best_f1_threshold),

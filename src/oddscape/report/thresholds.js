@@ -55,7 +55,11 @@ async function unpackMap(text, [height, width]) {
 function outline(anomaly, [, width]) {
   const edge = new Uint8Array(anomaly.length);
   anomaly.forEach((truth, pixel) => {
-    if (truth === 1) for (const step of [-width, -1, 1, width]) edge[pixel + step] = 1;
+    if (truth !== 1) return;
+    const column = pixel % width;
+    edge[pixel - width] = edge[pixel + width] = 1;
+    if (column > 0) edge[pixel - 1] = 1;
+    if (column < width - 1) edge[pixel + 1] = 1;
   });
   anomaly.forEach((truth, pixel) => truth === 1 && (edge[pixel] = 0));
   return edge;
