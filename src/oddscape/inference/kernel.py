@@ -62,7 +62,7 @@ def in_one_kernel(out: DenseOutput, scores: Mapping[str, Score]) -> Postprocesse
         return run_kernel(compiled(out.num_classes, functions), out, scores)
     except (
         Exception
-    ) as problem:  # compilers, drivers and caches raise what they like; bands need none of them
+    ) as problem:  # compilers and drivers raise what they like; bands need neither
         _refused.add((out.num_classes, functions))
         cause = getattr(problem, "inner_exception", problem)
         reason = str(cause).strip().partition("\n")[0]
