@@ -60,9 +60,7 @@ def in_one_kernel(out: DenseOutput, scores: Mapping[str, Score]) -> Postprocesse
         return None
     try:
         return run_kernel(compiled(out.num_classes, functions), out, scores)
-    except (
-        Exception
-    ) as problem:  # compilers and drivers raise what they like; bands need neither
+    except Exception as problem:  # compilers and drivers raise what they like; bands need neither
         _refused.add((out.num_classes, functions))
         cause = getattr(problem, "inner_exception", problem)
         reason = str(cause).strip().partition("\n")[0]
