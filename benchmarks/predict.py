@@ -53,7 +53,7 @@ def plain_loop(detector: odd.Detector, pictures: Sequence[Input], out: Path) -> 
 
 
 def ours(detector: odd.Detector, pictures: Sequence[Input], out: Path, count: int | None) -> None:
-    results = Results(out, picture_kinds((), decides=True), (), False, None, since=time.time_ns())
+    results = Results(out, picture_kinds((), decides=True), (), False, None, (range(time.time_ns(), 2**63),))
     with Workers(detector, count) as workers:
         for outcome in predict_pictures(workers, pictures, results):
             assert not outcome.failure
