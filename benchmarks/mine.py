@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import resource
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -124,10 +123,16 @@ def own_keeping(folder: Path) -> int:
 def megabytes(way: Callable[[Path], int], folder: Path) -> tuple[float, float]:
     """Peak memory that a way adds, in MB, and its time in seconds."""
     Detector.shipped()
-    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    before, began = _high_water(), time.perf_counter()
     way(folder)
-    added = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    return added / 1024, time.perf_counter() - began
+    return _high_water() - before, time.perf_counter() - began
+
+
+def _high_water() -> float:
+    """Peak resident size of this process in MB (Linux); getrusage would count the parent's too."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    [line] = (line for line in lines if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
 
 
 def memory(counts: list[int]) -> Table:
