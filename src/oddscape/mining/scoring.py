@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from oddscape.ahead import map_ahead
 from oddscape.data import read_image
 from oddscape.errors import OddscapeError
 from oddscape.mining.facts import PictureFacts, picture_facts
@@ -18,9 +18,6 @@ from oddscape.mining.near_duplicates import picture_hash
 
 if TYPE_CHECKING:
     from oddscape.detector import Detector, Prediction
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -65,24 +62,11 @@ def score_pictures(detector: Detector, paths: Iterable[str], readers: int = 2) -
     """
     pool = ThreadPoolExecutor(readers)
     try:
-        read = _ahead(pool, _read, paths, 2 * readers)
+        read = map_ahead(pool, _read, paths, 2 * readers)
         predicted = (_predicted(detector, picture) for picture in read)
-        yield from _ahead(pool, _summed_up, predicted, 2)
+        yield from map_ahead(pool, _summed_up, predicted, 2)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _ahead(
-    pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], count: int
-) -> Iterator[R]:
-    """``map(function, items)`` by the pool's threads, up to ``count`` items ahead."""
-    begun: deque[Future[R]] = deque()
-    for item in items:
-        begun.append(pool.submit(function, item))
-        if len(begun) > count:
-            yield begun.popleft().result()
-    while begun:
-        yield begun.popleft().result()
 
 
 def _read(path: str) -> _Read | Mined:

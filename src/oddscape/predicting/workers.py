@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from threading import Semaphore
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import torch
 
+from oddscape.ahead import map_ahead
 from oddscape.errors import OddscapeError
 from oddscape.wrappers.mc_dropout import MCDropout
 
@@ -89,13 +89,8 @@ class Workers:
             for batch in batches:
                 yield from work(batch)
             return
-        waiting: deque[Future[Iterable[R]]] = deque()
-        for batch in batches:
-            waiting.append(self._pool.submit(work, batch))
-            if len(waiting) == 2 * self.count:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+        for results in map_ahead(self._pool, work, batches, 2 * self.count - 1):
+            yield from results
 
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction | OddscapeError]:
         """Score pictures uint8 [H, W, 3], those of one size together; an error in the place of a bad one."""
@@ -114,10 +109,7 @@ class Workers:
             if len(images) > 1:
                 return self.detector.predict_batch(images)
             return [self.detector.predict(images[0])]
-        except (
-            OddscapeError,
-            RuntimeError,
-        ) as error:  # torch's: too small or large
+        except (OddscapeError, RuntimeError) as error:  # torch's: too small or large
             if len(images) == 1:
                 return [OddscapeError(" ".join(str(error).split()))]
             return [result for image in images for result in self._predict_alike([image])]
