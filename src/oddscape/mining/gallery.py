@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from urllib.parse import quote_from_bytes
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 from PIL import Image
 
@@ -20,6 +20,7 @@ from oddscape.mining.facts import RankedRegion
 from oddscape.mining.merging import RankedPicture
 from oddscape.mining.outcome import Mining
 from oddscape.mining.settings import MiningSettings
+from oddscape.report.templates import page_environment
 from oddscape.version import __version__
 
 _THUMBNAIL = 480  # pixels of the longer side
@@ -85,14 +86,7 @@ def _look() -> str:
 
 
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("oddscape.mining", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("gallery.html.jinja")
+    return page_environment("oddscape.mining", ".").get_template("gallery.html.jinja")
 
 
 def _card(picture: RankedPicture, alike: int, folder: Path) -> Card:

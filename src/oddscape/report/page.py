@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from oddscape.errors import OddscapeError
@@ -26,6 +26,7 @@ from oddscape.report.published_rows import PUBLISHED_NOTE, published_columns, so
 from oddscape.report.reliability import closed_reliability, open_reliability
 from oddscape.report.sections import Row, Section, sections
 from oddscape.report.summary import Summary
+from oddscape.report.templates import page_environment
 from oddscape.report.wording import (
     AGGREGATIONS,
     inference_size_words,
@@ -215,13 +216,7 @@ def _is_of(gallery: Gallery, row: Row) -> bool:
 
 
 def _template_environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("oddscape", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("oddscape", "report")
     environment.filters |= {
         "percent": percent,
         "number": number,
