@@ -9,6 +9,10 @@ from pathlib import Path
 from oddscape.errors import OddscapeError
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+"""What data sets keep pictures in."""
+
+ANY_PICTURE_SUFFIXES = (*PICTURE_SUFFIXES, ".bmp", ".tif", ".tiff")
+"""What people keep pictures in."""
 
 
 def natural_order(path: Path) -> tuple[list[str | int], str]:

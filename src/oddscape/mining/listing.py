@@ -11,10 +11,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Self
 
+from oddscape.data.layout import ANY_PICTURE_SUFFIXES
 from oddscape.errors import OddscapeError
-
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-"""What the names of pictures end in, in small or capital letters, where a folder is looked through."""
 
 STANDARD_INPUT = Path("-")
 
@@ -110,7 +108,7 @@ def _below(folder: str) -> Iterator[str]:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     yield from _below(entry.path)
-                elif entry.name.lower().endswith(PICTURE_ENDINGS):
+                elif entry.name.lower().endswith(ANY_PICTURE_SUFFIXES):
                     yield entry.path
     except OSError as error:
         raise OddscapeError(f"cannot read {folder}: {error.strerror or error}") from None

@@ -8,8 +8,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oddscape.data.layout import ANY_PICTURE_SUFFIXES
 from oddscape.errors import OddscapeError
-from oddscape.mining.listing import PICTURE_ENDINGS, WHOLE, Shard, listed
+from oddscape.mining.listing import WHOLE, Shard, listed
 from oddscape.mining.merging import shard_count
 from oddscape.mining.scoring import score_pictures
 from oddscape.mining.settings import MiningSettings
@@ -98,7 +99,7 @@ def _some(paths: Iterator[str], given: Sequence[str]) -> Iterator[str]:
     """The same paths, of which there is one."""
     first = next(paths, None)
     if first is None:
-        raise OddscapeError(f"no pictures ({', '.join(PICTURE_ENDINGS)}) in {', '.join(given)}")
+        raise OddscapeError(f"no pictures ({', '.join(ANY_PICTURE_SUFFIXES)}) in {', '.join(given)}")
     return chain([first], paths)
 
 

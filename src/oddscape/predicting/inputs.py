@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
-from oddscape.data.layout import natural_order
+from oddscape.data.layout import ANY_PICTURE_SUFFIXES, natural_order
 from oddscape.errors import OddscapeError
 from oddscape.submission import frame_id
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".mov", ".webm")
 
 _MAGIC = re.compile(r"[*?\[]")
@@ -154,7 +153,7 @@ def _matching(pattern: Path, apart: frozenset[Path]) -> Iterator[Input]:
 
 
 def _is_input(path: Path) -> bool:
-    return path.suffix.lower() in (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES)
+    return path.suffix.lower() in (*ANY_PICTURE_SUFFIXES, *VIDEO_SUFFIXES)
 
 
 def _named(path: Path, folder: Path) -> Input:
