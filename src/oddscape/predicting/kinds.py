@@ -89,6 +89,11 @@ def encoded(kind: str, prediction: Prediction, picture: str, *, boxes: bool) -> 
         return encode_npy(prediction.score)
     if kind == "regions":
         return encode_regions(prediction, picture)
+    return encoded_picture(kind, prediction, boxes=boxes)
+
+
+def encoded_picture(kind: str, prediction: Prediction, *, boxes: bool) -> bytes:
+    """The PNG of a kind that is one; as :func:`drawn`."""
     content = BytesIO()
     # The lowest level but none takes a fourth of the default's time for a tenth more bytes.
     drawn(kind, prediction, boxes=boxes).save(content, "PNG", compress_level=1)

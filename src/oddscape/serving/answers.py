@@ -6,16 +6,15 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from safetensors.numpy import save
 
 from oddscape.detector import Prediction
-from oddscape.labels import ANOMALY_COLOUR
+from oddscape.predicting.kinds import encoded_picture
+from oddscape.score_files.numpy_files import encode_npy
 
 
 @dataclass(frozen=True)
@@ -51,19 +50,13 @@ def as_safetensors(prediction: Prediction, side: int | None = None) -> Answer:
 
 def as_npy(prediction: Prediction, _side: int | None = None) -> Answer:
     """The score, float32 [H, W], as NumPy writes it."""
-    file = BytesIO()
-    np.save(file, prediction.score)
-    return Answer(file.getvalue(), "application/octet-stream")
+    return Answer(encode_npy(prediction.score), "application/octet-stream")
 
 
 def as_png(prediction: Prediction, _side: int | None = None) -> Answer:
     """The class of each pixel as a palette picture: indices are train ids, K the anomaly."""
-    labels = prediction.classes if prediction.threshold is None else prediction.open_set
-    picture = Image.fromarray(labels).convert("P")
-    picture.putpalette(bytes(np.array([*prediction.label_space.colours, ANOMALY_COLOUR], np.uint8)))
-    file = BytesIO()
-    picture.save(file, "PNG")
-    return Answer(file.getvalue(), "image/png")
+    kind = "classes" if prediction.threshold is None else "open-set"
+    return Answer(encoded_picture(kind, prediction, boxes=False), "image/png")
 
 
 ANSWERS: dict[str, Callable[[Prediction, int | None], Answer]] = {

@@ -46,20 +46,22 @@ class Detectors:
     def __init__(self, loaders: Mapping[str, Callable[[], Detector]]) -> None:
         self._loaders = loaders
         self._loaded: tuple[str, Detector] | None = None
+        self._by_score: dict[str, Detector] = {}  # of the network in memory
         self.facts = {name: _facts(self._load(name)) for name in loaders}
 
     def get(self, name: str, score: str) -> Detector:
         """The detector with one of its scores; its threshold and rules hold for its own score alone."""
         own = self._load(name)
-        if score == own.score.name:
-            return own
-        return Detector(own.net, score, size=own.size, label_space=own.label_space)
+        if score not in self._by_score:  # made once: making one runs the network on a small picture
+            self._by_score[score] = Detector(own.net, score, size=own.size, label_space=own.label_space)
+        return self._by_score[score]
 
     def _load(self, name: str) -> Detector:
         if self._loaded is None or self._loaded[0] != name:
-            self._loaded = None  # before the next one is made: never two in memory
+            self._loaded, self._by_score = None, {}  # before the next one is made: never two in memory
             gc.collect()
-            self._loaded = name, self._loaders[name]()
+            detector = self._loaders[name]()
+            self._loaded, self._by_score = (name, detector), {detector.score.name: detector}
         return self._loaded[1]
 
     def choose(self, name: str | None, score: str | None) -> tuple[str, str]:
