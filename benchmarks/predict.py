@@ -28,8 +28,9 @@ from rich.table import Table
 import oddscape as odd
 from oddscape.predicting.inputs import Input, find_inputs
 from oddscape.predicting.kinds import picture_kinds
-from oddscape.predicting.pictures import Results, predict_pictures
+from oddscape.predicting.pictures import predict_pictures
 from oddscape.predicting.region_files import described
+from oddscape.predicting.results import Results
 from oddscape.predicting.workers import Workers
 from oddscape.report.pictures import heat_map
 from oddscape.town import TownCounts

@@ -1,12 +1,14 @@
 """A load test of ``oddscape serve`` on loopback, beside a plain loop of the same detector.
 
     python benchmarks/serve.py [--requests 200] [--undisturbed 50] [--clients 4] [--slow 20] [--threads 1]
+        [--height 720] [--detector FILE]
 
 The loop goes over a picture's file in this process. A server in a process of its own then takes the same
 picture again and again from several clients: first undisturbed, then while slow clients send a byte at a time
 or do not read their answers (which the network computes all the same), and one sends what is damaged, no
 picture, huge, or small but enormous once decoded, over and over. Memory is the server's resident size: before
-the first request, the highest, and after the last. Reads /proc, so it runs on Linux.
+the first request, after the undisturbed ones, the highest, and after the last. Without --detector, it is
+street-lite, which comes with Oddscape. Reads /proc, so it runs on Linux.
 """
 
 from __future__ import annotations
@@ -198,6 +200,7 @@ def main() -> None:
     with served(options) as (port, process):
         memory = [megabytes(process, "VmRSS")]
         undisturbed = Load.of(port, process, picture, given.undisturbed, given.clients)
+        memory.append(megabytes(process, "VmRSS"))
         ended = threading.Event()
         slow_clients(port, given.slow, picture, ended)
         attacker = threading.Thread(target=attack, args=(port, picture, ended, statuses))
@@ -228,7 +231,9 @@ def report(
     answered = {name: load.statuses for name, load in loads.items() if load.statuses}
     for name, counts in (answered | statuses).items():
         console.print(f"{name}: {counted(counts)}")
-    console.print("memory before, highest, after: " + ", ".join(f"{size:.0f} MB" for size in memory))
+    console.print(
+        "memory before, undisturbed, highest, after: " + ", ".join(f"{size:.0f} MB" for size in memory)
+    )
 
 
 def counted(statuses: Counter[int]) -> str:

@@ -34,18 +34,19 @@ def outlines(mask: Mask, left: int = 0, top: int = 0) -> tuple[Outline, ...]:
         Outlines in the order of their first pixels, row by row; () where the mask is empty. Of a single
         region, the first is the outer one and the others are holes.
     """
-    starts, following, turns = _edges(mask)
-    after, turned = following.tolist(), turns.tolist()
-    corners = np.add(starts, (top, left)).tolist()
+    starts, following, turned = _edges(mask)
+    ahead = _corners_ahead(following, turned)
+    ends = following[turned]
+    corners, after = np.add(starts[ends], (top, left)).tolist(), ahead[ends].tolist()
+    in_order = ahead[np.sort(np.unique(ahead, return_index=True)[1])].tolist()
     unseen, rings = [True] * len(after), []
-    for first in range(len(after)):
-        ring, edge = [], first
-        while unseen[edge]:
-            unseen[edge] = False
-            if turned[edge]:  # corners alone
-                y, x = corners[after[edge]]
-                ring.append((x, y))
-            edge = after[edge]
+    for first in in_order:
+        ring, corner = [], first
+        while unseen[corner]:
+            unseen[corner] = False
+            y, x = corners[corner]
+            ring.append((x, y))
+            corner = after[corner]
         if ring:
             rings.append(tuple(ring))
     return tuple(rings)
@@ -60,6 +61,17 @@ def enclosed(rings: Sequence[Sequence[Sequence[int]]], size: tuple[int, int]) ->
     return np.logical_xor.accumulate(crossed, axis=1)[:, :-1]
 
 
+def _corners_ahead(following: Integers, turned: NDArray[np.bool_]) -> Integers:
+    """For each edge, the number of the first corner that comes when one goes on along it.
+
+    Corners are numbered in the order of the edges that end there. Each round goes twice as far as the last.
+    """
+    ahead = np.where(turned, np.arange(len(turned)), following)
+    while not turned[ahead].all():
+        ahead = ahead[ahead]
+    return (np.cumsum(turned) - 1)[ahead]
+
+
 def _edges(mask: Mask) -> tuple[Integers, Integers, NDArray[np.bool_]]:
     """Each edge's start (y, x), the number of the edge that follows, and whether that goes another way."""
     padded = np.pad(mask, 1)
@@ -67,13 +79,14 @@ def _edges(mask: Mask) -> tuple[Integers, Integers, NDArray[np.bool_]]:
     (nw, ne), (sw, se) = ((row[:, :-1], row[:, 1:]) for row in (padded[:-1], padded[1:]))
     leaves = np.stack((se & ~ne, sw & ~se, nw & ~sw, ne & ~nw), -1)  # right, down, left, up
     ys, xs, steps = np.nonzero(leaves)
-    numbers = np.full(leaves.shape, -1)
+    numbers = np.empty(leaves.shape, np.int32)  # where no edge leaves, it is never looked at
     numbers[ys, xs, steps] = np.arange(len(steps))
     starts = np.stack((ys, xs), 1)
     ends = starts + _STEPS[steps]
     following = np.full(len(steps), -1)
     # A left turn comes first: it goes on to the pixel that touches at the corner alone.
     for turn in (-1, 0, 1):
-        candidates = numbers[ends[:, 0], ends[:, 1], (steps + turn) % 4]
-        following = np.where(following < 0, candidates, following)
+        way = (ends[:, 0], ends[:, 1], (steps + turn) % 4)
+        found = leaves[way] & (following < 0)
+        following[found] = numbers[way][found]
     return starts, following, steps[following] != steps

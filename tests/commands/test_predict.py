@@ -419,7 +419,7 @@ def drive(tmp_path):
     """A video through the town: nine frames at uneven times."""
     pytest.importorskip("av", reason="PyAV is not installed (the extra 'video')")
     make_town(tmp_path / "town", size=(48, 64), counts=TownCounts(0, 0, 9), workers=1)
-    facts = VideoFacts(Fraction(10), Fraction(1, 1000), None)
+    facts = VideoFacts(Fraction(10), Fraction(1, 1000), None, pixel_aspect=Fraction(4, 3))
     with written_video(tmp_path / "drive.mp4", facts) as video:
         for picture, pts in zip(sorted((tmp_path / "town").rglob("images/**/*.png")), TIMES, strict=True):
             video.add(np.asarray(Image.open(picture).convert("RGB")), pts)
@@ -446,6 +446,8 @@ def test_a_video_of_the_town_from_end_to_end(run, drive, command, weights, tmp_p
     expected = [detector.predict(image) for _, image in frames_of(drive)]
     for name in videos:
         assert [time for time, _ in frames_of(out / name)] == list(TIMES)
+        with opened_video(out / name) as (facts, _):
+            assert facts.pixel_aspect == Fraction(4, 3)
     shots = [np.asarray(prediction.overlay()).astype(int) for prediction in expected]
     for number, (_, image) in enumerate(frames_of(out / "drive_overlay.mp4")):
         distances = [np.abs(image - shot).mean() for shot in shots]

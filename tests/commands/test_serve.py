@@ -59,6 +59,7 @@ def test_a_port_in_use(run):
     [
         (["--port", "70000"], "--port 70000: expected 0 to 65535"),
         (["--max-upload", "0"], "--max-upload 0: expected more than 0"),
+        (["--name", "gpu.example:80"], "--name gpu.example:80: expected a name alone, as in street.example"),
         (["--max-pixels", "-1"], "--max-pixels -1: expected more than 0"),
         (["--detector", "a/x.safetensors", "--detector", "b/x.safetensors"], "two detectors are called 'x'"),
         (["--detector", "nowhere.safetensors", "--port", "0"], "no detector at nowhere.safetensors"),
@@ -77,9 +78,9 @@ def test_the_largest_picture_finds_place(run, monkeypatch):
 
     told, make_server = [], server.make_server
 
-    def listening(detectors, host, limits):
+    def listening(detectors, host, limits, names):
         told.append(limits)
-        return make_server(detectors, host, limits)
+        return make_server(detectors, host, limits, names)
 
     monkeypatch.setattr(server, "make_server", listening)
     monkeypatch.setattr("uvicorn.Server.run", lambda _server, **_sockets: None)
@@ -101,9 +102,12 @@ def test_shown_to_other_machines_is_said(run, monkeypatch):
     monkeypatch.setattr("uvicorn.Server.run", lambda _server, **_sockets: None)
     opened = []
     monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr(socket, "gethostname", lambda: "gpu")
     status, out, err = run("serve", "--host", "0.0.0.0", "--port", "0", "--open")
     assert status == 0
-    assert (
-        err == "warning: listening on 0.0.0.0, other machines can reach the page, and there is no password\n"
-    )
     assert opened == [re.search(r"http://\S+", out)[0]]
+    port = re.fullmatch(r"http://localhost:(\d+)/", opened[0])[1]
+    assert err == (
+        f"warning: listening on 0.0.0.0, other machines can reach http://gpu:{port}/, "
+        "and there is no password\n"
+    )

@@ -1,4 +1,7 @@
 import io
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -79,6 +82,37 @@ def test_very_large_picture_is_an_error_in_one_line_and_a_large_one_is_silent(sa
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)  # Pillow refuses
     with pytest.raises(OddscapeError, match=r"big\.png: does not decode"):
         read_image(path)
+
+
+def test_warnings_of_others_are_as_ever_while_a_thread_reads(save, picture, monkeypatch):
+    path, reading, go_on, opened = save("a.png", picture), threading.Event(), threading.Event(), Image.open
+
+    def held(file):
+        reading.set()
+        assert go_on.wait(20)
+        return opened(file)
+
+    monkeypatch.setattr(Image, "open", held)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(read_image, path)
+        assert reading.wait(20)
+        try:
+            with pytest.raises(UserWarning, match="of somebody else"):
+                warnings.warn("of somebody else", stacklevel=1)
+        finally:
+            go_on.set()
+        np.testing.assert_array_equal(read.result(), picture)
+
+
+def test_threads_read_large_pictures_silently_whatever_was_said_of_warnings(save, monkeypatch):
+    path = save("big.png", np.zeros((10, 15, 3), np.uint8))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # 150 pixels: Pillow warns
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            warnings.simplefilter("error")  # comes before what was said earlier
+            assert {image.shape for image in pool.map(read_image, [path] * 40)} == {(10, 15, 3)}
+    with pytest.raises(UserWarning, match="mine"):
+        warnings.warn("mine", stacklevel=1)
 
 
 def test_mask_comes_back_as_stored(save):

@@ -1,11 +1,13 @@
-"""Videos written and read again: order, times, sizes, and what is no video."""
+"""Videos written and read again: order, times, sizes, shapes of pixels, and what is no video."""
 
+import re
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from oddscape.errors import OddscapeError
+from oddscape.predicting import video_files
 from oddscape.predicting.video_files import VideoError, VideoFacts, opened_video, written_video
 
 av = pytest.importorskip("av", reason="PyAV is not installed (the extra 'video')")
@@ -19,13 +21,15 @@ def pictures(count, height=32, width=48):
         yield picture
 
 
-def write(path, times, size=(32, 48), base=Fraction(1, 90_000), turned=0):
+def write(path, times, size=(32, 48), base=Fraction(1, 90_000), turned=0, aspect=None):
     """A video in the format of its suffix, by PyAV alone."""
     codec = {".webm": "libvpx-vp9", ".avi": "mpeg4"}.get(path.suffix, "libx264")
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=10)
         stream.width, stream.height, stream.pix_fmt = size[1], size[0], "yuv420p"
         stream.codec_context.time_base = base
+        if aspect:
+            stream.codec_context.sample_aspect_ratio = aspect
         if turned:
             stream.set_display_rotation(turned)
         for picture, time in zip(pictures(len(times), *size), times, strict=True):
@@ -85,6 +89,30 @@ def test_a_turned_video_is_read_as_a_player_shows_it(tmp_path):
     np.testing.assert_array_equal(turned, np.rot90(plain, degrees // 90))
 
 
+@pytest.mark.parametrize(
+    ("aspect", "turned", "expected"),
+    [
+        (None, 0, Fraction(1)),
+        (Fraction(16, 11), 0, Fraction(16, 11)),
+        (Fraction(4, 3), 180, Fraction(4, 3)),
+        (Fraction(4, 3), 90, Fraction(3, 4)),
+        (Fraction(4, 3), -90, Fraction(3, 4)),
+    ],
+)
+def test_pixels_that_are_not_square_keep_their_shape(tmp_path, aspect, turned, expected):
+    write(tmp_path / "wide.mp4", STEADY, aspect=aspect, turned=turned)
+    facts, frames = read(tmp_path / "wide.mp4")
+    assert facts.pixel_aspect == expected
+    with written_video(tmp_path / "again.mp4", facts) as video:
+        for frame in frames:
+            video.add(frame.image, frame.pts)
+    with av.open(str(tmp_path / "again.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.height, stream.width) == frames[0].image.shape[:2]
+        assert stream.sample_aspect_ratio == expected
+        assert next(container.decode(stream)).rotation == 0
+
+
 def test_odd_sizes_grow_by_a_repeated_line(tmp_path):
     facts = VideoFacts(Fraction(10), Fraction(1, 10), None)
     with written_video(tmp_path / "odd.mp4", facts) as video:
@@ -126,6 +154,22 @@ def test_an_interrupted_video_is_not_there(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("bad", [0, 1])
+def test_of_several_videos_the_one_that_cannot_be_encoded_is_named(tmp_path, monkeypatch, bad):
+    facts = VideoFacts(Fraction(10), Fraction(1, 10), None)
+    files = [tmp_path / "first.mp4", tmp_path / "second.mp4"]
+
+    def encoded():
+        with written_video(files[0], facts) as first, written_video(files[1], facts) as second:
+            (second, first)[bad].add(next(pictures(1)), 0)
+            monkeypatch.setattr(video_files, "_ENCODERS", {"libx264": {"preset": "no such"}})
+            (first, second)[bad].add(next(pictures(1)), 0)
+
+    with pytest.raises(OddscapeError, match=f"^cannot write {re.escape(str(files[bad]))}: "):
+        encoded()
     assert list(tmp_path.iterdir()) == []
 
 

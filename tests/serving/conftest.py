@@ -61,14 +61,14 @@ class Client:
 
 
 @contextmanager
-def running(detectors_by_name, **limits):
-    """A server for detectors; limits of its own may be given."""
+def running(detectors_by_name, host="127.0.0.1", names=(), **limits):
+    """A server for detectors, which is told that it is bound to a host; limits of its own may be given."""
     from oddscape.serving.detectors import Detectors
     from oddscape.serving.limits import Limits
     from oddscape.serving.server import listen, make_server
 
     taken = listen("127.0.0.1", 0)
-    server = make_server(Detectors(detectors_by_name), "127.0.0.1", Limits(**limits))
+    server = make_server(Detectors(detectors_by_name), host, Limits(**limits), names)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
     thread.start()
     while not server.started:

@@ -15,7 +15,7 @@ from torch import nn
 
 from oddscape.detector import Detector
 from oddscape.errors import OddscapeError
-from oddscape.serving.guard import is_wildcard, names_of
+from oddscape.serving.guard import is_loopback, is_wildcard, names_of
 from oddscape.serving.limits import Memory
 from oddscape.serving.server import listen
 
@@ -100,7 +100,7 @@ def test_its_own_names(client, host):
 def test_other_names_are_refused_against_rebinding(client, host):
     reply = client.get("/", Host=host)
     assert reply.status == 421
-    assert reply.error == "this server answers under its own names alone"
+    assert reply.error == "this server answers under its own names alone; oddscape serve --name adds others"
 
 
 def test_two_names_are_refused(client):
@@ -113,10 +113,38 @@ def test_two_names_are_refused(client):
 def test_names_of_a_server_for_other_machines():
     assert "street.example" in names_of("Street.example")
     assert socket.gethostname().lower() in names_of("0.0.0.0")
-    assert (is_wildcard("0.0.0.0"), is_wildcard("::"), is_wildcard("10.0.0.7"), is_wildcard("me")) == (
-        *(True, True),
-        *(False, False),
+    assert socket.gethostname().lower() not in names_of("127.0.0.1")
+    hosts = ("0.0.0.0", "::", "10.0.0.7", "me", "127.0.0.2", "::1", "LocalHost")
+    assert [is_wildcard(host) for host in hosts] == [True, True, *(False,) * 5]
+    assert [is_loopback(host) for host in hosts] == [*(False,) * 4, True, True, True]
+
+
+@pytest.mark.parametrize("bound", ["0.0.0.0", "10.0.0.7", "gpu.example"])
+def test_a_server_for_other_machines_answers_to_what_they_call_it(start, detector, monkeypatch, bound):
+    monkeypatch.setattr(socket, "gethostname", lambda: "Gpu")
+    monkeypatch.setattr(socket, "getfqdn", lambda: "gpu.street.example")
+    client = start({"tiny": lambda: detector}, host=bound, names=["Proxy.example"])
+    ours = (
+        "gpu:8000",
+        "gpu.local",
+        "GPU.street.example",
+        "10.0.0.7:80",
+        "192.168.0.1",
+        "[fd00::7]",
+        "localhost",
     )
+    assert {client.get("/health", Host=host).status for host in (*ours, bound, "proxy.example:80")} == {200}
+    others = ("evil.example", "gpu.evil.example", "10.0.0.7.evil.example", "", "[")
+    assert {client.get("/health", Host=host).status for host in others} == {421}
+    page = {"Host": "gpu:8000", "Origin": "http://gpu:8000"}
+    assert client.post("/predict.json", b"", **page).status == 422
+    assert client.post("/predict.json", b"", **page | {"Origin": "http://evil.example"}).status == 403
+
+
+def test_a_server_for_this_machine_answers_to_a_name_that_it_is_given(start, detector):
+    client = start({"tiny": lambda: detector}, names=["proxy.example"])
+    hosts = ("proxy.example", "localhost", "192.168.0.1", "evil.example")
+    assert [client.get("/health", Host=host).status for host in hosts] == [200, 200, 421, 421]
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -20,14 +20,10 @@ from oddscape.weights.shipped import SHIPPED
 
 if TYPE_CHECKING:
     from oddscape.detector import Detector
-    from oddscape.predicting.inputs import Input, Inputs
-    from oddscape.predicting.pictures import Outcome, Results
-    from oddscape.predicting.record import Spans
+    from oddscape.predicting.inputs import Inputs
+    from oddscape.predicting.outcomes import Outcome, Tally
+    from oddscape.predicting.results import Results
     from oddscape.predicting.workers import Workers
-    from oddscape.score_files import ScoreWriter
-
-_SHOWN = 3  # so many pictures that failed are named
-_RECORD, _FAILURES = "predict.json", "failures.txt"
 
 
 def _kinds(_hint: Any, tokens: Sequence[Token]) -> tuple[str, ...]:
@@ -96,20 +92,23 @@ def predict(
     _check(out, scores_to, every)
 
     from oddscape.predicting.inputs import find_inputs
+    from oddscape.predicting.outcomes import Tally
+    from oddscape.predicting.results import begin_results, choose_results
     from oddscape.predicting.workers import Workers
+    from oddscape.score_files import ScoreWriter
 
     inputs = find_inputs(pictures, [folder for folder in (out, scores_to) if folder is not None])
     _check_videos(inputs, out)
-    writer = _writer(scores_to, score_format, score_dtype)
+    writer = None if scores_to is None else ScoreWriter(scores_to, score_format, score_dtype)
     loaded = _asked_for(detector)
-    results = _results(loaded, inputs, out, write, boxes, writer)
+    results = choose_results(loaded, out, writer, write, boxes=boxes, videos=inputs.video_count > 0)
     most = inputs.picture_count if not inputs.video_count else None
     with _ended_by_sigterm(), Workers(loaded, workers, batch, most) as crew:
-        begun = replace(results, spans=_begin(loaded, results, inputs, every, overwrite=overwrite))
-        tally = _Tally()
-        tally.add_all(_pictures(crew, inputs, begun))
-        tally.add_all(_videos(crew, inputs, begun, every))
-    _show(tally, inputs, begun)
+        results = begin_results(results, loaded, inputs.folders, every, overwrite=overwrite)
+        tally = Tally()
+        for outcome in chain(_pictures(crew, inputs, results), _videos(crew, inputs, results, every)):
+            tally.add(outcome)
+    _show(tally, inputs, results)
 
 
 def _check(out: Path | None, scores_to: Path | None, every: int) -> None:
@@ -130,12 +129,6 @@ def _check_videos(inputs: Inputs, out: Path | None) -> None:
         load_package("av", "video")
 
 
-def _writer(folder: Path | None, format: str, dtype: str | None) -> ScoreWriter | None:
-    from oddscape.score_files import ScoreWriter
-
-    return None if folder is None else ScoreWriter(folder, format, dtype)
-
-
 def _asked_for(options: DetectorOptions) -> Detector:
     """The detector of the options; the one that comes with Oddscape where they name none."""
     if options.names_network:
@@ -148,60 +141,6 @@ def _asked_for(options: DetectorOptions) -> Detector:
         markup=False,
     )
     return detector
-
-
-def _results(
-    detector: Detector,
-    inputs: Inputs,
-    out: Path | None,
-    asked: tuple[str, ...],
-    boxes: bool,
-    writer: ScoreWriter | None,
-) -> Results:
-    from oddscape.predicting.kinds import picture_kinds, video_kinds
-    from oddscape.predicting.pictures import Results
-
-    decides = detector.threshold is not None
-    if boxes and not decides:
-        raise OddscapeError(
-            "--boxes are drawn around anomalous regions, which need a threshold: give --threshold"
-        )
-    of_pictures = picture_kinds(asked, decides=decides)
-    of_videos = video_kinds(asked, decides=decides) if inputs.video_count else ()
-    return Results(out, of_pictures, of_videos, boxes, writer)
-
-
-def _begin(detector: Detector, results: Results, inputs: Inputs, every: int, *, overwrite: bool) -> Spans:
-    """Begin or go on in the folders of results; when files there were written that count as done."""
-    from oddscape.predicting.record import ANY_TIME, begin, common
-
-    spans = ANY_TIME
-    facts = {
-        "detector": detector.deciding_by(None).fingerprint,
-        "score": detector.score.name,
-        "size": detector.size,
-    }
-    if results.writer is not None:
-        stored = {"format": results.writer.format, "dtype": results.writer.dtype}
-        # Hidden, for all else in the folder are scores.
-        record = results.writer.folder / f".{_RECORD}"
-        spans = begin(record, facts | stored, inputs.folders, overwrite=overwrite)
-    if results.out is not None:
-        decision = {"threshold": detector.threshold, "regions": str(detector.rules)}
-        drawn = {"boxes": results.boxes, "every": every}
-        made_by = facts | decision | drawn
-        spans = common(spans, begin(results.out / _RECORD, made_by, inputs.folders, overwrite=overwrite))
-        (results.out / _FAILURES).unlink(missing_ok=True)
-        _write_legend(detector, results.out)
-    return spans
-
-
-def _write_legend(detector: Detector, out: Path) -> None:
-    from oddscape.files import written_atomically
-    from oddscape.legend import legend
-
-    with written_atomically(out / "legend.png") as partial:
-        legend(detector.label_space, anomaly=detector.threshold is not None).save(partial, format="PNG")
 
 
 def _pictures(crew: Workers, inputs: Inputs, results: Results) -> Iterator[Outcome]:
@@ -231,63 +170,22 @@ def _ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-@dataclass
-class _Tally:
-    """What became of pictures and videos."""
-
-    failures: list[str] = field(default_factory=list)
-    failed: set[Input] = field(default_factory=set)
-    of_videos: int = 0
-    done_before: int = 0
-
-    def add_all(self, outcomes: Iterator[Outcome]) -> None:
-        for outcome in outcomes:
-            self.done_before += outcome.was_done
-            if outcome.failure:
-                self.failures.append(outcome.failure)
-                self.failed.add(outcome.input)
-                self.of_videos += outcome.input.is_video
-
-
-def _show(tally: _Tally, inputs: Inputs, results: Results) -> None:
+def _show(tally: Tally, inputs: Inputs, results: Results) -> None:
     """Tell what was done, and end in an error where something failed."""
-    writer, console = results.writer, Console(soft_wrap=True, highlight=False, markup=False)
-    folders = (results.out, writer and writer.folder)
-    where = " and ".join(str(folder) for folder in folders if folder is not None)
+    from oddscape.predicting.pictures import join_regions
+
     kinds = {
-        "pictures": (inputs.picture_count, len(tally.failures) - tally.of_videos),
-        "videos": (inputs.video_count, tally.of_videos),
+        "pictures": (inputs.picture_count, tally.failed_pictures),
+        "videos": (inputs.video_count, tally.failed_videos),
     }
     said = ", ".join(f"{count - bad} of {count} {kind}" for kind, (count, bad) in kinds.items() if count)
     before = f" ({tally.done_before} done before)" if tally.done_before else ""
-    console.print(f"{said}{before}: {where}")
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.print(f"{said}{before}: {' and '.join(map(str, results.folders))}")
     if inputs.picture_count and "regions" in results.kinds and results.out is not None:
-        console.print(_bring_regions_together(inputs, results, results.out, tally.failed))
-    if writer is not None and writer.warning:
-        Console(stderr=True).print(writer.warning, soft_wrap=True, highlight=False, markup=False)
+        regions, file = join_regions(inputs, results, tally.failures)
+        console.print(f"{regions} anomalous regions: {file}")
+    if results.writer is not None and results.writer.warning:
+        Console(stderr=True).print(results.writer.warning, soft_wrap=True, highlight=False, markup=False)
     if tally.failures:
-        raise OddscapeError(_in_short(tally.failures, results.out))
-
-
-def _bring_regions_together(inputs: Inputs, results: Results, out: Path, failed: Container[Input]) -> str:
-    from oddscape.predicting.region_files import write_coco
-
-    def files() -> Iterator[Path]:
-        # Of a picture that failed, one of an earlier run may be left.
-        mine = (results.file(picture, "regions") for picture in inputs.pictures if picture not in failed)
-        return (file for file in mine if file.exists())
-
-    regions = write_coco(out / "regions.json", files)
-    return f"{regions} anomalous regions: {out / 'regions.json'}"
-
-
-def _in_short(failures: Sequence[str], out: Path | None) -> str:
-    """The first failures in a line; where there are more, all of them go to a file, too."""
-    from oddscape.files import written_atomically
-
-    more = f"; and {len(failures) - _SHOWN} more" if failures[_SHOWN:] else ""
-    if more and out is not None:
-        with written_atomically(out / _FAILURES) as partial:
-            partial.write_text("\n".join(failures) + "\n", encoding="utf-8")
-        more += f", in {out / _FAILURES}"
-    return "; ".join(failures[:_SHOWN]) + more
+        raise OddscapeError(tally.tell_failures(results.out))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +14,17 @@ from PIL import Image, ImageOps
 
 from oddscape.errors import OddscapeError
 
+# As warnings.filterwarnings keeps it: action, message, category, module, line.
+_NO_WARNINGS_OF_PILLOW: Any = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+_one_at_a_time = Lock()
+
 
 def read_image(path: str | Path) -> NDArray[np.uint8]:
     """Read a picture.
 
     Grey and palette pictures become RGB, transparency is dropped, and the rotation that a camera noted
-    (EXIF) is carried out: the picture is as a viewer shows it.
+    (EXIF) is carried out: the picture is as a viewer shows it. Pillow refuses bombs, and what it merely warns
+    of is ignored (:func:`ignore_pillow_warnings`).
 
     Args:
         path: a file that Pillow decodes, of 8 bits a channel.
@@ -71,16 +79,25 @@ def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> NDArray[
     return np.array(mask)
 
 
+def ignore_pillow_warnings() -> None:
+    """Let what Pillow merely warns of (very large pictures, odd metadata) neither stop nor print anything.
+
+    This holds for the whole process from now on. ``warnings.catch_warnings`` would end it again, but changes
+    what the warnings of all threads do, and pictures are read by several at once.
+    """
+    with _one_at_a_time:
+        if _NO_WARNINGS_OF_PILLOW not in warnings.filters[:1]:
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
 def _decode(path: Path) -> Image.Image:
-    # What Pillow merely warns of (very large pictures, odd metadata) is no reason to stop or to print.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(path) as picture:
-                ImageOps.exif_transpose(picture, in_place=True)
-                return picture
-        except FileNotFoundError:
-            raise OddscapeError(f"{path}: no such file") from None
-        except Exception as error:  # a decoder may raise anything on a damaged file
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise OddscapeError(f"{path}: does not decode as a picture: {reason}") from error
+    ignore_pillow_warnings()
+    try:
+        with Image.open(path) as picture:
+            ImageOps.exif_transpose(picture, in_place=True)
+            return picture
+    except FileNotFoundError:
+        raise OddscapeError(f"{path}: no such file") from None
+    except Exception as error:  # a decoder may raise anything on a damaged file
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise OddscapeError(f"{path}: does not decode as a picture: {reason}") from error

@@ -2,88 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oddscape.data import read_image
 from oddscape.errors import OddscapeError
-from oddscape.files import path_text, written_atomically
-from oddscape.predicting.inputs import Input
-from oddscape.predicting.kinds import KINDS, encoded
-from oddscape.predicting.record import ANY_TIME, Spans, is_done
-from oddscape.predicting.workers import Workers
-from oddscape.score_files import SCORE_FORMATS
+from oddscape.files import path_text
+from oddscape.predicting.outcomes import Outcome
+from oddscape.predicting.record import is_done
+from oddscape.predicting.region_files import write_coco
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from oddscape.detector import Prediction
-    from oddscape.score_files import ScoreWriter
-
-
-@dataclass(frozen=True, eq=False)
-class Results:
-    """Where results go and which.
-
-    Args:
-        out: folder of files a picture or video; None: none are written.
-        kinds: names in ``KINDS``, of pictures.
-        video_kinds: names in ``KINDS``, of videos.
-        boxes: whether overlays have a box around each region.
-        writer: writes the scores for ``evaluate --scores-from``; None: they are not written.
-        spans: when files in these folders were written that count as done.
-    """
-
-    out: Path | None
-    kinds: tuple[str, ...]
-    video_kinds: tuple[str, ...]
-    boxes: bool
-    writer: ScoreWriter | None
-    spans: Spans = ANY_TIME
-
-    def file(self, picture: Input, kind: str) -> Path:
-        """Where what a kind says about a picture lies."""
-        assert self.out is not None
-        return self.out / f"{picture.name}_{kind}{KINDS[kind]}"
-
-    def files(self, picture: Input) -> Iterator[Path]:
-        """All files of a picture."""
-        if self.out is not None:
-            yield from (self.file(picture, kind) for kind in self.kinds)
-        if self.writer is not None:
-            yield self.writer.folder / f"{picture.scene}{SCORE_FORMATS[self.writer.format].suffix}"
-
-    def write(self, picture: Input, prediction: Prediction) -> None:
-        """Write all files of a picture, each whole or not at all.
-
-        Raises:
-            OddscapeError: the disk refused, as when it is full.
-        """
-        if self.out is not None:
-            for kind in self.kinds:
-                content = encoded(kind, prediction, path_text(picture.path.as_posix()), boxes=self.boxes)
-                with written_atomically(self.file(picture, kind)) as partial:
-                    partial.write_bytes(content)
-        if self.writer is not None:
-            self.writer.write(picture.scene, prediction.score)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a picture or a video.
-
-    Args:
-        input: which.
-        failure: why there are no results, in one line; "" where there are.
-        was_done: whether an earlier run had done it.
-    """
-
-    input: Input
-    failure: str = ""
-    was_done: bool = False
+    from oddscape.predicting.inputs import Input, Inputs
+    from oddscape.predicting.results import Results
+    from oddscape.predicting.workers import Workers
 
 
 def predict_pictures(workers: Workers, pictures: Iterable[Input], results: Results) -> Iterator[Outcome]:
@@ -125,3 +62,29 @@ def _outcome(picture: Input, found: Prediction | OddscapeError | None, results: 
         return Outcome(picture, path_text(why))
     results.write(picture, found)
     return Outcome(picture)
+
+
+def join_regions(inputs: Inputs, results: Results, failed: Container[Input]) -> tuple[int, Path]:
+    """Bring the regions of all pictures together in one file, :func:`~.region_files.write_coco`.
+
+    Args:
+        inputs: the pictures.
+        results: where the files of their regions lie.
+        failed: pictures that are left out: of one that failed, a file of an earlier run may be left.
+
+    Returns:
+        The number of regions, and the file.
+
+    Raises:
+        OddscapeError: one of the files is damaged, or the disk refused.
+    """
+
+    def files() -> Iterator[Path]:
+        of_pictures = (
+            results.file(picture, "regions") for picture in inputs.pictures if picture not in failed
+        )
+        return (file for file in of_pictures if file.exists())
+
+    assert results.out is not None
+    path = results.out / "regions.json"
+    return write_coco(path, files), path

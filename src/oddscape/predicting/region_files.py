@@ -44,10 +44,15 @@ def described(region: Region) -> dict[str, Any]:
     return {
         "box": [left, top, right - left, bottom - top],
         "area": region.area,
-        "mean_score": _number(region.mean_score),
-        "max_score": _number(region.max_score),
+        "mean_score": json_score(region.mean_score),
+        "max_score": json_score(region.max_score),
         "outlines": region.outlines,
     }
+
+
+def json_score(score: float) -> float | None:
+    """A score as JSON has it: seven digits, which is what float32 has, and None, as there is no infinity."""
+    return float(f"{score:.7g}") if math.isfinite(score) else None
 
 
 def write_coco(path: Path, files: Callable[[], Iterable[Path]]) -> int:
@@ -120,8 +125,3 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise OddscapeError(f"{file}: cannot be read as the regions of a picture ({error})") from None
     return said
-
-
-def _number(value: float) -> float | None:
-    """Seven digits, which is what float32 has; JSON has no infinity."""
-    return float(f"{value:.7g}") if math.isfinite(value) else None

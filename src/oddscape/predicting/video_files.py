@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import count
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,13 @@ class VideoFacts:
         rate: frames a second, on average.
         time_base: seconds that a unit of ``pts`` takes.
         frames: how many there are; None where the file does not tell.
+        pixel_aspect: width of a pixel by its height (sample aspect ratio), turned as a player shows it.
     """
 
     rate: Fraction
     time_base: Fraction
     frames: int | None
+    pixel_aspect: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +82,19 @@ def opened_video(path: Path) -> Iterator[tuple[VideoFacts, Iterator[Frame]]]:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         rate = Fraction(stream.average_rate or stream.guessed_rate or _RATE)
-        facts = VideoFacts(rate, stream.time_base or 1 / rate, stream.frames or None)
-        yield facts, _frames(path, av, container.decode(stream), facts)
+        decoded = container.decode(stream)
+        with _decoding(path, av):
+            first = next(decoded, None)
+        if first is None:
+            raise VideoError(f"{path}: holds no frames that decode")
+        aspect = _turned_aspect(stream.sample_aspect_ratio or Fraction(1), first.rotation)
+        facts = VideoFacts(rate, stream.time_base or 1 / rate, stream.frames or None, aspect)
+        yield facts, _frames(path, av, chain([first], decoded), facts)
+
+
+def _turned_aspect(aspect: Fraction, degrees: float) -> Fraction:
+    """That of a pixel of a picture that is turned by its quarters."""
+    return 1 / aspect if round(degrees / 90) % 2 else aspect
 
 
 @contextmanager
@@ -96,11 +109,7 @@ def _decoding(path: Path, av: Any) -> Iterator[None]:
 
 def _frames(path: Path, av: Any, decoded: Iterator[Any], facts: VideoFacts) -> Iterator[Frame]:
     size, pts = None, -1
-    for number in count():
-        with _decoding(path, av):
-            frame = next(decoded, None)
-        if frame is None:
-            break
+    for number, frame in enumerate(_decoded(path, av, decoded)):
         image = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
         if size not in (None, image.shape):
             raise VideoError(f"{path}: frame {number} is of another size than those before")
@@ -108,33 +117,54 @@ def _frames(path: Path, av: Any, decoded: Iterator[Any], facts: VideoFacts) -> I
         told = frame.pts if frame.pts is not None else round(number / (facts.rate * facts.time_base))
         size, pts = image.shape, max(told, pts + 1)
         yield Frame(number, pts, np.ascontiguousarray(image))
-    if size is None:
-        raise VideoError(f"{path}: holds no frames that decode")
+
+
+def _decoded(path: Path, av: Any, frames: Iterator[Any]) -> Iterator[Any]:
+    while True:
+        with _decoding(path, av):
+            frame = next(frames, None)
+        if frame is None:
+            return
+        yield frame
 
 
 class VideoWriter:
-    """Encodes pictures as an .mp4 file; made by :func:`written_video`."""
+    """Encodes pictures as an .mp4 file; made by :func:`written_video`.
 
-    def __init__(self, av: Any, container: Any, facts: VideoFacts) -> None:
-        self._av, self._container, self._facts = av, container, facts
+    Errors of the encoder and of the disk name this file, whatever else is written at the same time.
+    """
+
+    def __init__(self, path: Path, av: Any, container: Any, facts: VideoFacts) -> None:
+        self._path, self._av, self._container, self._facts = path, av, container, facts
         self._stream: Any = None
 
     def add(self, picture: NDArray[np.uint8], pts: int) -> None:
-        """Put a picture uint8 [H, W, 3] at the end; an odd height or width grows by a repeated line."""
+        """Put a picture uint8 [H, W, 3] at the end; an odd height or width grows by a repeated line.
+
+        Raises:
+            OddscapeError: PyAV cannot encode, or the disk refused.
+        """
         height, width, _ = picture.shape
         even = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
-        if self._stream is None:
-            self._stream = self._begun(even.shape[0], even.shape[1])
-        frame = self._av.VideoFrame.from_ndarray(even, format="rgb24").reformat(
-            format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED
-        )
-        frame.pts, frame.time_base = pts, self._facts.time_base
-        self._container.mux(self._stream.encode(frame))
+        with _encoding(self._path, self._av):
+            if self._stream is None:
+                self._stream = self._begun(even.shape[0], even.shape[1])
+            frame = self._av.VideoFrame.from_ndarray(even, format="rgb24").reformat(
+                format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED
+            )
+            frame.pts, frame.time_base = pts, self._facts.time_base
+            self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
-        """Write what the encoder still holds."""
-        if self._stream is not None:
-            self._container.mux(self._stream.encode(None))
+        """Write what the encoder still holds, and the end of the file.
+
+        Raises:
+            OddscapeError: PyAV cannot encode, or the disk refused.
+        """
+        with _encoding(self._path, self._av):
+            if self._stream is not None:
+                self._container.mux(self._stream.encode(None))
+            self._container.close()
 
     def _begun(self, height: int, width: int) -> Any:
         encoder = next((name for name in _ENCODERS if name in self._av.codecs_available), None)
@@ -144,24 +174,36 @@ class VideoWriter:
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         context = stream.codec_context
         context.time_base = self._facts.time_base
+        context.sample_aspect_ratio = self._facts.pixel_aspect
         context.color_primaries = context.color_trc = context.colorspace = _BT709
         context.color_range = _LIMITED
         return stream
 
 
 @contextmanager
+def _encoding(path: Path, av: Any) -> Iterator[None]:
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        raise OddscapeError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+@contextmanager
 def written_video(path: Path, facts: VideoFacts) -> Iterator[VideoWriter]:
-    """Write a video, whole or not at all, with the times of another.
+    """Write a video, whole or not at all, with the times and the shape of pixels of another.
 
     Raises:
         OddscapeError: PyAV is not installed, cannot encode, or the disk refused.
     """
     av = load_package("av", "video")
     with written_atomically(path) as partial:
+        with _encoding(path, av):
+            container = av.open(str(partial), "w", format="mp4")
         try:
-            with av.open(str(partial), "w", format="mp4") as container:
-                writer = VideoWriter(av, container, facts)
-                yield writer
-                writer.finish()
-        except av.error.FFmpegError as error:
-            raise OddscapeError(f"cannot write {path}: {error.strerror or error}") from error
+            writer = VideoWriter(path, av, container, facts)
+            yield writer
+            writer.finish()
+        except BaseException:
+            with suppress(av.error.FFmpegError):  # what went wrong before is what is to be told
+                container.close()
+            raise

@@ -15,7 +15,7 @@ from oddscape.errors import OddscapeError
 from oddscape.files import path_text, written_atomically
 from oddscape.predicting.inputs import Input
 from oddscape.predicting.kinds import drawn
-from oddscape.predicting.pictures import Outcome, Results
+from oddscape.predicting.outcomes import Outcome
 from oddscape.predicting.record import is_done
 from oddscape.predicting.region_files import described
 from oddscape.predicting.video_files import Frame, VideoError, VideoFacts, opened_video, written_video
@@ -25,6 +25,7 @@ from oddscape.report.heat import robust_range
 if TYPE_CHECKING:
     from oddscape.advance import Advance
     from oddscape.detector import Prediction
+    from oddscape.predicting.results import Results
 
 REGIONS = "regions"
 """The kind that is a file of JSON lines, not a video."""

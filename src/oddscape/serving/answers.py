@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +13,7 @@ from safetensors.numpy import save
 
 from oddscape.detector import Prediction
 from oddscape.predicting.kinds import encoded_picture
+from oddscape.predicting.region_files import described, json_score
 from oddscape.score_files.numpy_files import encode_npy
 
 
@@ -31,7 +31,7 @@ class Answer:
 
 
 def as_json(prediction: Prediction, _side: int | None = None) -> Answer:
-    """Size, threshold, share of each class, and regions: boxes in pixels, their sizes and scores."""
+    """Size, threshold, share of each class, and the regions as ``oddscape predict`` writes them."""
     return Answer(json.dumps(_facts(prediction), ensure_ascii=False).encode(), "application/json")
 
 
@@ -89,11 +89,6 @@ def _thinned(values: NDArray[Any], side: int | None) -> NDArray[Any]:
     return thinned
 
 
-def _number(value: float) -> float | None:
-    """A score as JSON has it, which has no infinity."""
-    return float(value) if math.isfinite(value) else None
-
-
 def _facts(prediction: Prediction) -> dict[str, Any]:
     height, width = prediction.classes.shape
     shares = np.bincount(prediction.classes.ravel(), minlength=prediction.label_space.num_classes)
@@ -102,21 +97,13 @@ def _facts(prediction: Prediction) -> dict[str, Any]:
         "width": width,
         "height": height,
         "classes": {n: c / prediction.classes.size for n, c in zip(names, shares.tolist(), strict=True)},
-        "score": {"lowest": _number(prediction.score.min()), "highest": _number(prediction.score.max())},
+        "score": {
+            "lowest": json_score(prediction.score.min()),
+            "highest": json_score(prediction.score.max()),
+        },
         "threshold": prediction.threshold,
     }
     if prediction.threshold is not None:
         facts["anomalous"] = float(prediction.anomaly.mean())
-        facts["regions"] = [
-            {
-                "left": region.box.left,
-                "top": region.box.top,
-                "width": region.box.right - region.box.left,
-                "height": region.box.bottom - region.box.top,
-                "area": region.area,
-                "mean_score": _number(region.mean_score),
-                "max_score": _number(region.max_score),
-            }
-            for region in prediction.regions
-        ]
+        facts["regions"] = [described(region) for region in prediction.regions]
     return facts

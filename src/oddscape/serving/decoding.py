@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from io import BytesIO
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from starlette.exceptions import HTTPException
 
-from oddscape.data.files import rgb_pixels
+from oddscape.data.files import ignore_pillow_warnings, rgb_pixels
 from oddscape.errors import OddscapeError
 
 KINDS = ("JPEG", "PNG", "WEBP", "BMP")
@@ -30,25 +29,23 @@ def decode_picture(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
     Raises:
         HTTPException: 413 too many pixels, 415 no picture of a kind that is taken, 422 a damaged one.
     """
-    # What Pillow merely warns of (odd metadata) is no reason to print.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(BytesIO(data), formats=KINDS) as picture:
-                _refuse_too_many(picture, max_pixels)
-                ImageOps.exif_transpose(picture, in_place=True)
-                return rgb_pixels(picture, "the picture")
-        except HTTPException:
-            raise
-        except Image.DecompressionBombError:
-            raise _too_many(f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f}", max_pixels) from None
-        except UnidentifiedImageError:
-            raise HTTPException(415, f"no picture: expected a file of {', '.join(KINDS)}") from None
-        except OddscapeError as error:
-            raise HTTPException(422, str(error)) from None
-        except Exception as error:  # a decoder may raise anything on a damaged file
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise HTTPException(422, f"the picture does not decode: {reason}") from None
+    ignore_pillow_warnings()
+    try:
+        with Image.open(BytesIO(data), formats=KINDS) as picture:
+            _refuse_too_many(picture, max_pixels)
+            ImageOps.exif_transpose(picture, in_place=True)
+            return rgb_pixels(picture, "the picture")
+    except HTTPException:
+        raise
+    except Image.DecompressionBombError:
+        raise _too_many(f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f}", max_pixels) from None
+    except UnidentifiedImageError:
+        raise HTTPException(415, f"no picture: expected a file of {', '.join(KINDS)}") from None
+    except OddscapeError as error:
+        raise HTTPException(422, str(error)) from None
+    except Exception as error:  # a decoder may raise anything on a damaged file
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise HTTPException(422, f"the picture does not decode: {reason}") from None
 
 
 def _refuse_too_many(picture: Image.Image, max_pixels: int) -> None:

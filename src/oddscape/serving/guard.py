@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -26,14 +26,29 @@ _HEADERS = {
     "Connection": "close",  # one request each, so that a deadline of a connection is one of a request
 }
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_OTHER_NAME = "this server answers under its own names alone; oddscape serve --name adds others"
 # Seconds of reading on, so that a client sees why it was refused: in all, and without anything coming.
 _PATIENCE, _SILENCE = 5.0, 0.5
 
 
-def names_of(host: str) -> frozenset[str]:
-    """Names under which a server bound to ``host`` is asked: those of this machine, and that one."""
-    machine = [socket.gethostname().lower()] if is_wildcard(host) else []
-    return frozenset([*_LOOPBACK, host.lower(), *machine])
+def names_of(host: str, others: Iterable[str] = ()) -> frozenset[str]:
+    """Names under which a server bound to ``host`` is asked: loopback's, that one, and some others.
+
+    Where other machines reach it, the names that this machine knows of itself are among them.
+    """
+    machine = () if is_loopback(host) else _names_of_this_machine()
+    return frozenset(name.lower() for name in (*_LOOPBACK, host, *machine, *others))
+
+
+def _names_of_this_machine() -> tuple[str, ...]:
+    name = socket.gethostname()
+    short = name.partition(".")[0]
+    return name, short, f"{short}.local", socket.getfqdn()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server bound to ``host`` answers this machine alone."""
+    return ip_address(host).is_loopback if is_address(host) else host.lower() == "localhost"
 
 
 def is_wildcard(host: str) -> bool:
@@ -85,7 +100,7 @@ class Guard:
     def _refusal(self, headers: Headers, method: str) -> JSONResponse | None:
         asked = headers.getlist("host")
         if len(asked) != 1 or not self._is_ours(asked[0]):
-            return JSONResponse({"error": "this server answers under its own names alone"}, 421)
+            return JSONResponse({"error": _OTHER_NAME}, 421)
         if method in ("GET", "HEAD"):
             return None
         origin = headers.get("origin")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from oddscape.errors import OddscapeError
 from oddscape.serving.app import make_app
 from oddscape.serving.detectors import Detectors
-from oddscape.serving.guard import Guard, is_wildcard, names_of
+from oddscape.serving.guard import Guard, is_loopback, names_of
 from oddscape.serving.limits import Limits
 
 
@@ -36,15 +37,18 @@ def listen(host: str, port: int) -> socket.socket:
         raise OddscapeError(f"cannot listen on {host}, port {port}: {error.strerror}") from None
 
 
-def make_server(detectors: Detectors, host: str, limits: Limits) -> Server:
+def make_server(detectors: Detectors, host: str, limits: Limits, names: Iterable[str] = ()) -> Server:
     """Make the server; ``run(sockets=[listen(…)])`` starts it and ends at Ctrl-C or SIGTERM.
 
     Args:
         detectors: to choose from.
         host: that it is bound to.
         limits: of what clients may ask.
+        names: under which it is asked, too; it knows its own.
     """
-    app: ASGIApp = Guard(make_app(detectors, limits), names_of(host), any_address=is_wildcard(host))
+    app: ASGIApp = Guard(
+        make_app(detectors, limits), names_of(host, names), any_address=not is_loopback(host)
+    )
     config = Config(
         app,
         http=partial(_Connection, limits),  # type: ignore[arg-type]  # uvicorn but calls it
