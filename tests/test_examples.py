@@ -58,7 +58,7 @@ def test_the_shown_score_is_the_one_with_the_highest_precision(net, masks_result
     winner = max(masks_results.scores, key=lambda result: result.pooled.average_precision)
     gallery = illustrate(net, masks_results, masks_folder)
     assert gallery.score == winner.score
-    assert gallery.shown_threshold == winner.best_f1_threshold
+    assert gallery.shown_threshold == np.nextafter(np.float32(winner.best_f1_threshold), -np.inf)
     assert gallery.class_names[0] == "class 0"
     assert [it.name for it in gallery.illustrations] == list("abcd")
 
@@ -140,11 +140,26 @@ def test_false_regions_and_missed_anomalies():
     assert missed.box == pytest.approx((5 / 40, 5 / 60, 15 / 40, 15 / 60))
 
 
+def test_a_crop_shows_the_outline_of_its_region():
+    score = np.zeros((60, 80))
+    score[20:40, 30:50], score[27:33, 37:43] = 1, 0  # with a hole
+    (false,) = failures(score, np.zeros((60, 80), np.uint8), np.full((60, 80, 3), 128, np.uint8), 0.5)
+    crop = np.asarray(decoded(false.crop)).astype(int)
+    outlined = np.abs(crop - 128).max(axis=2) > 40
+    # The crop of 80×60, the box in its middle, is not enlarged.
+    assert outlined.shape == (60, 80)
+    rows, columns = outlined[30], outlined[:, 40]
+    for line, edges in ((rows, (30, 37, 43, 50)), (columns, (20, 27, 33, 40))):
+        assert all(line[edge - 2 : edge + 3].any() for edge in edges)
+        assert not line[: edges[0] - 4].any()
+        assert not line[edges[3] + 5 :].any()
+
+
 def test_the_largest_failures_come_first_and_no_more_than_three_of_a_kind():
     score = np.zeros((40, 60))
     for size in (1, 2, 3, 4, 5):
         score[8 * (size - 1) : 8 * (size - 1) + size, 0:2] = 1
-    found = failures(score, np.zeros((40, 60), np.uint8), np.zeros((40, 60, 3), np.uint8), 1.0)
+    found = failures(score, np.zeros((40, 60), np.uint8), np.zeros((40, 60, 3), np.uint8), 0.5)
     assert [failure.pixels for failure in found] == [10, 8, 6]
 
 

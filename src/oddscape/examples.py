@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 from torch import nn
 
 from oddscape import data as data_sets
@@ -17,17 +18,18 @@ from oddscape.data import Dataset, resize_image
 from oddscape.evaluation import Look, Progress, evaluation_truth, resized_score
 from oddscape.illustrations import Failure, Gallery, Illustration
 from oddscape.inference import run_network
-from oddscape.labels import LabelSpace, label_space_of
+from oddscape.labels import ANOMALY_COLOUR, LabelSpace, label_space_of
 from oddscape.models import probe
+from oddscape.outlines import Outline, outlines
 from oddscape.packed_maps import pack_map, pack_photograph, sampled, shrunk_size
-from oddscape.regions import Box, find_regions, hysteresis
+from oddscape.regions import Box, Region, find_regions, hysteresis
 from oddscape.results import Results, ScoreResult
 from oddscape.scenes import Scene
 from oddscape.score_files import ScoreFolder
 from oddscape.scores import Score, pick_scores
 from oddscape.sizes import Size
 from oddscape.tally import SceneMaps
-from oddscape.threshold_stops import Stop, score_levels, threshold_stops
+from oddscape.threshold_stops import Stop, score_levels, stop_for, threshold_stops
 from oddscape.wrappers.left_out import left_out
 
 MAX_WIDTH = 640
@@ -151,25 +153,26 @@ def failures(
         score: float [H, W].
         anomaly: uint8 [H, W], 0 known, 1 anomaly, 255 ignored.
         image: uint8 [H, W, 3].
-        threshold: pixels with a score ≥ it are called anomalous.
+        threshold: pixels with a score above it are called anomalous.
     """
-    called, true = score >= threshold, anomaly == 1
+    # As float64 on both sides: a Python float would be rounded to the scores' float32.
+    called, true = score > np.float64(threshold), anomaly == 1
     # Regions of called pixels that grow from an anomalous one are no false ones, however far they spill.
     spilled = hysteresis(called.astype(np.float32) + (called & true), 0.5, 1.5)
-    false = [(r.area, r.box) for r in find_regions(score, called & ~spilled & (anomaly == 0))]
+    false = [(region.area, region) for region in find_regions(score, called & ~spilled & (anomaly == 0))]
     missed = [
-        (region.area - found, region.box)
+        (region.area - found, region)
         for region in find_regions(score, true)
         if 2 * (found := int(np.count_nonzero(called[_within(region.box)] & region.mask))) < region.area
     ]
-    kinds: tuple[tuple[Literal["false alarm", "missed"], list[tuple[int, Box]]], ...] = (
+    kinds: tuple[tuple[Literal["false alarm", "missed"], list[tuple[int, Region]]], ...] = (
         ("false alarm", false),
         ("missed", missed),
     )
     return [
-        Failure(kind, _fractions(box, anomaly.shape), pixels, _crop(image, box))
+        Failure(kind, _fractions(region.box, anomaly.shape), pixels, _crop(image, region))
         for kind, found in kinds
-        for pixels, box in sorted(found, reverse=True)[:_FAILURES]
+        for pixels, region in sorted(found, key=lambda pair: -pair[0])[:_FAILURES]
     ]
 
 
@@ -205,11 +208,8 @@ class _Making:
         )
 
     def _start(self, stops: list[Stop]) -> float:
-        """The stop nearest to the threshold of the best F1, or in the middle where there is none."""
-        wanted = self.shown.best_f1_threshold
-        if math.isnan(wanted):
-            return stops[len(stops) // 2].threshold
-        return min((stop.threshold for stop in stops), key=lambda threshold: abs(threshold - wanted))
+        """The stop of the best F1, or the one in the middle where there is none."""
+        return stops[stop_for(stops, self.shown.best_f1_threshold)].threshold
 
     def _illustration(self, scene: Scene, stops: list[Stop], threshold: float) -> Illustration:
         truth = evaluation_truth(scene, self.results.protocol)
@@ -247,15 +247,29 @@ def _fractions(box: Box, size: tuple[int, ...]) -> tuple[float, float, float, fl
     return box.top / height, box.left / width, box.bottom / height, box.right / width
 
 
-def _crop(image: NDArray[np.uint8], box: Box) -> str:
-    """The photograph around a box, 4:3 and twice as large, cut at the picture's borders."""
+def _crop(image: NDArray[np.uint8], region: Region) -> str:
+    """The photograph around a region, 4:3 and twice as large as its box, cut at the picture's borders."""
+    box = region.box
     half_width = max(box.right - box.left, 4 * (box.bottom - box.top) / 3, 48)
     half_height = 3 * half_width / 4
     x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
-    rows = slice(max(0, round(y - half_height)), round(y + half_height))
-    columns = slice(max(0, round(x - half_width)), round(x + half_width))
-    shown = image[rows, columns]
-    return pack_photograph(shown, shrunk_size(shown.shape[:2], _CROP_WIDTH), quality=70)
+    top, left = max(0, round(y - half_height)), max(0, round(x - half_width))
+    shown = image[top : round(y + half_height), left : round(x + half_width)]
+    size = shrunk_size(shown.shape[:2], _CROP_WIDTH)
+    rings = outlines(region.mask, box.left - left, box.top - top)
+    return pack_photograph(
+        _outlined(resize_image(shown, size), rings, size[1] / shown.shape[1]), size, quality=70
+    )
+
+
+def _outlined(image: NDArray[np.uint8], rings: Sequence[Outline], scale: float) -> NDArray[np.uint8]:
+    """A picture with outlines, whose corners are scaled to it, along the edges of a region."""
+    picture = Image.fromarray(image)
+    draw = ImageDraw.Draw(picture)
+    for colour, width in (((0, 0, 0), 4), (ANOMALY_COLOUR, 2)):  # dark beside bright shows on any ground
+        for ring in rings:
+            draw.line([(scale * x, scale * y) for x, y in (*ring, ring[0])], colour, width)
+    return np.asarray(picture)
 
 
 def _ranked(figures: list[float]) -> list[int]:

@@ -13,7 +13,7 @@ from oddscape.errors import OddscapeError
 from oddscape.files import written_atomically
 from oddscape.sizes import Size
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _FORMAT = "oddscape pictures"
 
 
@@ -26,7 +26,7 @@ class Failure:
             which less than half is called anomalous.
         box: (top, left, bottom, right) in fractions of the picture's height and width.
         pixels: of the region that are wrong, at evaluation size.
-        crop: the photograph around it, WebP in base64.
+        crop: the photograph around it with its outline, WebP in base64.
     """
 
     kind: Literal["false alarm", "missed"]
@@ -46,7 +46,7 @@ class Illustration:
         size: (H, W) of everything here.
         full_size: (H, W) at which it was evaluated.
         photograph: WebP in base64.
-        levels: packed map; of how many of the gallery's thresholds each pixel's score is ≥.
+        levels: packed map; how many of the gallery's thresholds each pixel's score exceeds.
         anomaly: packed map; 0 known, 1 anomaly, 255 ignored.
         classes: packed map of closed-set classes 0 … K−1; None where scores are all there is.
         labels: packed map of true classes, 255 unknown; None without class labels.

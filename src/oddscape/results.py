@@ -41,7 +41,7 @@ class Curves:
         score_edges: B + 1 bin edges of the histograms.
         known: share of the known pixels in each of the B bins.
         anomaly: share of the anomalous pixels in each of the B bins.
-        rates: [[threshold t, TPR, FPR], …] of the pixels with s ≥ t, rising in t, at most 192.
+        rates: [[score t, TPR, FPR], …] of the pixels with s ≥ t, rising in t; at most 182 of the scores.
     """
 
     roc: list[list[float]]

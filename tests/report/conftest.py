@@ -187,7 +187,8 @@ def maps(name: str) -> dict[str, np.ndarray]:
         "image": rng.integers(0, 255, (*MAPS, 3), np.uint8),
         "anomaly": anomaly,
         "classes": rng.integers(0, 2, MAPS, np.uint8),
-        "score": (rng.random(MAPS) + 1.5 * (anomaly == 1)).astype(np.float32),
+        # Rounded, so that many pixels have the very score of a threshold.
+        "score": (rng.random(MAPS) + 1.5 * (anomaly == 1)).round(1).astype(np.float32),
     }
 
 
@@ -224,6 +225,12 @@ def make_gallery(run: Results, name: str) -> Gallery:
         thumbnails={picture: pack_photograph(maps(picture)["image"], (12, 16)) for picture in run.pictures},
         illustrations=illustrations,
     )
+
+
+@pytest.fixture
+def maps_of() -> Callable[[str], dict[str, np.ndarray]]:
+    """Gives what a gallery's picture is made of, by its name."""
+    return maps
 
 
 @pytest.fixture

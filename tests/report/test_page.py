@@ -6,6 +6,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import product
 
+import numpy as np
 import pytest
 
 from oddscape.errors import OddscapeError
@@ -258,7 +259,7 @@ def test_rates_of_few_false_alarms_keep_the_digits_that_f1_needs(closed_set):
     few = replace(score, curves=replace(score.curves, rates=[[1.5, 0.123456789, 1.2345e-6]]))
     page = render_page([replace(closed_set, scores=[few])], [])
     (row,) = json.loads(re.search('class="part-data">(.*?)</script>', page)[1])["rows"]
-    stop = row["thresholds"].index(1.5)
+    stop = row["thresholds"].index(np.nextafter(1.5, 0, dtype=np.float32))
     assert (row["tpr"][stop], row["fpr"][stop]) == (0.123456789, 1.2345e-6)
 
 
@@ -272,7 +273,7 @@ def test_results_of_before_there_were_figures_of_each_picture(closed_set):
 
 def test_failures_stand_by_kind(closed_set, gallery):
     text = Page(render_page([closed_set], [gallery])).text
-    assert text.index("Largest false regions") < text.index("1,234 px t5/0") < text.index("Largest missed")
+    assert text.index("Largest false regions") < text.index("1,234 px in t5/0") < text.index("Largest missed")
 
 
 def test_a_gallery_stands_in_the_section_of_its_result(closed_set, gallery):

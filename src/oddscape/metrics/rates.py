@@ -20,8 +20,9 @@ def rates_by_threshold(points: OperatingPoints, wanted: Sequence[float] = ()) ->
         wanted: thresholds that are to be among them, where they are finite scores of anomalous pixels.
 
     Returns:
-        float64 [n, 3], n ≤ 180 and as many as are wanted: threshold t, TPR and FPR of the pixels with
-        score ≥ t, rising in t; empty where ``points.undefined``.
+        float64 [n, 3]: score t, TPR and FPR of the pixels with score ≥ t, rising in t; empty where
+        ``points.undefined``. There are at most 180 scores (60 at even steps of TPR, 60 at even steps of FPR
+        and 60 at ever smaller ones towards FPR 0), besides the wanted ones.
     """
     if points.undefined:
         return np.empty((0, 3))

@@ -56,5 +56,6 @@ page.parts.forEach((data, part) => {
   for (const plot of plots) plot.svg.addEventListener("pointermove", (event) => follow(plot, event));
   choice.addEventListener("change", () => choose(choice.value, data.rows[choice.value].start));
   slider.addEventListener("input", show);
+  box.hidden = false;
   choose(choice.value, data.rows[choice.value].start);
 });

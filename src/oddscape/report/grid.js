@@ -107,4 +107,5 @@ page.parts.forEach((data, part) => {
   filter.addEventListener("input", show);
   mapsOnly.addEventListener("change", show);
   show();
+  box.disabled = false;
 });

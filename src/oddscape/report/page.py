@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment
+from jinja2.environment import TemplateStream
 from markupsafe import Markup
 
 from oddscape.errors import OddscapeError
@@ -101,9 +102,9 @@ def write_report(
             that are no pairs, or the disk refused.
     """
     path = Path(directory) / "index.html"
-    page = render_page(results, galleries, comparison, summary)
-    with written_atomically(path) as partial:
-        partial.write_text(page, encoding="utf-8")
+    page = _rendered(results, galleries, comparison, summary)
+    with written_atomically(path) as partial, partial.open("wb") as file:
+        page.dump(file, "utf-8")
     return path
 
 
@@ -114,15 +115,26 @@ def render_page(
     summary: Summary | None = None,
 ) -> str:
     """The page that :func:`write_report` writes, as text."""
+    return "".join(_rendered(results, galleries, comparison, summary))
+
+
+def _rendered(
+    results: Sequence[Results],
+    galleries: Sequence[Gallery],
+    comparison: Comparison | None,
+    summary: Summary | None,
+) -> TemplateStream:
+    """The page piece by piece: whole, its pictures would be in memory several times."""
     if not results:
         raise OddscapeError("a report needs at least one result, got none")
     parts = sections(results)
     placed = _placed(parts, galleries)
+    shown = [PagePart(part, placed[index], comparison) for index, part in enumerate(parts)]
     return (
         _template_environment()
         .get_template("page.html.jinja")
-        .render(
-            parts=[PagePart(part, placed[index], comparison) for index, part in enumerate(parts)],
+        .stream(
+            parts=shown,
             results=results,
             summary=summary,
             style=_texts(_STYLES),
@@ -135,11 +147,19 @@ def render_page(
 
 @dataclass(frozen=True, eq=False)
 class PagePart:
-    """What the page shows of one section."""
+    """What the page shows of one section.
+
+    Raises:
+        OddscapeError: differences are asked for of results that are no pairs.
+    """
 
     section: Section
     pictures: Pictures
     comparison: Comparison | None
+
+    def __post_init__(self) -> None:
+        if self._is_compared:
+            require_pairs(self.section)
 
     @property
     def pixel_groups(self) -> list[ColumnGroup]:
@@ -174,10 +194,13 @@ class PagePart:
     @property
     def baseline(self) -> Row | None:
         """The row against which differences are shown, if they are."""
-        if self.comparison is None or len(self.section.rows) < 2:
+        if self.comparison is None or not self._is_compared:
             return None
-        require_pairs(self.section)
         return find_baseline(self.section, self.comparison.baseline)
+
+    @property
+    def _is_compared(self) -> bool:
+        return self.comparison is not None and len(self.section.rows) > 1
 
     @property
     def paired_groups(self) -> list[ColumnGroup]:

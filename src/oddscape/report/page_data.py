@@ -15,7 +15,7 @@ from oddscape.illustrations import Failure, Gallery
 from oddscape.report.curves import UNIT
 from oddscape.report.sections import Row, Section
 from oddscape.results import Results
-from oddscape.threshold_stops import Stop, threshold_stops
+from oddscape.threshold_stops import Stop, stop_for, threshold_stops
 
 _FAILURES = 8  # of each kind and row
 _KINDS = {"false alarm": "Largest false regions", "missed": "Largest missed anomalies"}
@@ -27,6 +27,7 @@ def belongs(gallery: Gallery, run: Results) -> bool:
         (gallery.model, gallery.fingerprint) == (run.model, run.fingerprint)
         and gallery.score in [result.score for result in run.scores]
         and gallery.thresholds == [stop.threshold for stop in threshold_stops(run.of(gallery.score))]
+        and gallery.shown_threshold in gallery.thresholds
     )
 
 
@@ -124,19 +125,20 @@ class Pictures:
 
     def _row(self, row: Row) -> dict[str, Any]:
         stops, result, gallery = threshold_stops(row.result), row.result, self.galleries.get(row.index)
-        wanted = result.best_f1_threshold if gallery is None else gallery.shown_threshold
+        thresholds = [stop.threshold for stop in stops]
+        best_f1 = stop_for(stops, result.best_f1_threshold)
         return {
             "name": row.name,
             "ap": _rounded(result.picture_average_precision),
             "fpr95": _rounded(result.picture_fpr95),
             "alarms": _rounded(result.picture_false_alarms),
-            "thresholds": [stop.threshold for stop in stops],
+            "thresholds": thresholds,
             # Where one pixel in a thousand is anomalous, six decimals of FPR are too few for F1.
             "tpr": _rounded([stop.tpr for stop in stops], 10),
             "fpr": _rounded([stop.fpr for stop in stops], 10),
-            "start": _nearest(stops, wanted),
-            "tpr95": _nearest(stops, result.threshold),
-            "bestF1": _nearest(stops, result.best_f1_threshold),
+            "start": best_f1 if gallery is None else thresholds.index(gallery.shown_threshold),
+            "tpr95": stop_for(stops, result.threshold),
+            "bestF1": best_f1,
             "heat": heat_range(stops),
             "classes": [] if gallery is None else gallery.class_names,
             "colours": [] if gallery is None else gallery.colours,
@@ -154,13 +156,6 @@ def heat_range(stops: Sequence[Stop]) -> tuple[float, float]:
     few = [s.threshold for s in stops if s.fpr <= 0.01 and not s.tpr > 0.1]
     high = min(few, default=stops[-1].threshold)
     return (low, high) if high > low else (low - 0.5, low + 0.5)
-
-
-def _nearest(stops: Sequence[Stop], threshold: float) -> int:
-    """Number of the stop nearest to a threshold; the middle one where that is undefined."""
-    if math.isnan(threshold):
-        return len(stops) // 2
-    return min(range(len(stops)), key=lambda i: abs(stops[i].threshold - threshold), default=0)
 
 
 def _maps(found: dict[int, Any]) -> dict[str, Any]:

@@ -17,4 +17,5 @@
     show(choice.value);
     kept((storage) => storage.setItem("oddscape-theme", choice.value));
   });
+  choice.parentElement.hidden = false;
 }

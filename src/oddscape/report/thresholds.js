@@ -1,7 +1,9 @@
 // What a threshold does: rates of all pictures and of one, maps unpacked, counted and painted.
-// A pixel's level says of how many thresholds its score is at least; at threshold i, those above i are called.
+// A pixel's level says how many thresholds its score exceeds; at threshold i, pixels of a level above i are called.
 const percent = (share) => (Number.isFinite(share) ? (100 * share).toFixed(2) : "–");
-const shortNumber = (value) => (Number.isFinite(value) ? String(+value.toPrecision(4)).replace("-", "−") : "–");
+// A threshold just below a score of 0 is as good as 0.
+const shortNumber = (value) =>
+  Number.isFinite(value) ? String(Math.abs(value) < 1e-30 ? 0 : +value.toPrecision(4)).replace("-", "−") : "–";
 
 // Rates of so many true and false positives among P anomalous and N known pixels; NaN where undefined.
 function rates(truePositives, falsePositives, P, N) {

@@ -198,7 +198,7 @@ function sayPixel(view, canvas, event) {
   const pixel = y * canvas.width + x;
   const { thresholds, classes } = view.row;
   const level = view.levels[pixel];
-  const score = level ? `at least ${shortNumber(thresholds[level - 1])}` : `below ${shortNumber(thresholds[0])}`;
+  const score = level ? `above ${shortNumber(thresholds[level - 1])}` : `at most ${shortNumber(thresholds[0])}`;
   const truth = { 0: classes[view.labels?.[pixel]] ?? "known", 1: "anomaly", 255: "ignored" }[view.anomaly[pixel]];
   const called = level > view.stop ? "anomaly" : classes[view.classes?.[pixel]] ?? "known";
   viewer.querySelector(".readout").textContent = `Truth: ${truth} · ${view.row.name}: ${called}, score ${score}`;
