@@ -121,7 +121,8 @@ def _high_water() -> float:
 
 def times(ways: dict[str, Way], args: argparse.Namespace) -> dict[str, float]:
     """Seconds of each way's fastest run, the ways taking turns so that a busy machine troubles all alike."""
-    out, seconds = output(args.device), {way: [] for way in ways}
+    out = output(args.device)
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
     measure = _seconds_on_gpu if args.device == "cuda" else _seconds
     for way, compute in ways.items():
         started = time.perf_counter()
@@ -141,12 +142,12 @@ def _seconds(compute: Way, out: DenseOutput, name: str) -> float:
 
 
 def _seconds_on_gpu(compute: Way, out: DenseOutput, name: str) -> float:
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     start.record()
     compute(out, name)
     end.record()
     end.synchronize()
-    return start.elapsed_time(end) / 1e3
+    return float(start.elapsed_time(end)) / 1e3
 
 
 @torch.inference_mode()

@@ -1,6 +1,7 @@
 """``oddscape mine``: the whole way from folders to results, interrupted, shared out and refused."""
 
 import csv
+import os
 from io import BytesIO
 from types import SimpleNamespace
 
@@ -127,6 +128,65 @@ def test_an_interrupted_run_goes_on_where_it_was(mine, drives, monkeypatch):
     assert seen == []
 
 
+@pytest.fixture
+def seen(monkeypatch):
+    """Every picture that a detector is shown."""
+    predict, seen = Detector.predict, []
+    monkeypatch.setattr(Detector, "predict", lambda self, it: seen.append(it) or predict(self, it))
+    return seen
+
+
+def test_what_is_no_longer_there_is_left_out_and_the_rest_is_not_scored_again(mine, drives, seen):
+    (drives / "0" / "bad.png").write_bytes(b"no picture")
+    mine("--out", "two")
+    for name in ("0/bad.png", "0/00.png", "1/03.png"):
+        (drives / name).unlink()
+    seen.clear()
+    status, printed, err = mine("--out", "two")
+    assert (status, err, seen) == (0, "", [])
+    said, *_, last = printed.splitlines()
+    assert said == "3 pictures of an earlier run are no longer there, and left out"
+    assert last.startswith("12 pictures ranked, 1 of them near-duplicates: ")
+    assert mine("--out", "one")[0] == 0
+    one, two = (drives.parent / name for name in ("one", "two"))
+    for file in WRITTEN - {"shards"}:
+        assert (one / file).read_bytes() == (two / file).read_bytes()
+
+
+def test_a_shard_says_what_is_gone_and_so_do_two_processes(mine, drives, network, two_processes):
+    mine("--shard", "1/2")
+    mine("--shard", "2/2")
+    for file in (drives / "0").iterdir():
+        file.unlink()
+    call = "import sys; from oddscape.cli import app; app(sys.argv[1:])"
+    printed = two_processes("-c", call, "mine", "drives", *network)
+    assert printed[0].startswith("7 pictures of an earlier run are no longer there, and left out\n")
+    assert printed[1] == ""
+    assert "7 pictures ranked" in printed[0]
+    (drives / "1" / "01.png").unlink()
+    said = [mine("--shard", f"{number}/2")[1] for number in (1, 2)]
+    assert sum(", 1 no longer there; " in it for it in said) == 1
+
+
+def test_a_picture_that_changed_is_scored_again(mine, drives, seen):
+    mine()
+    before = {row["path"]: row["mean_score"] for row in _rows(drives.parent / "mined")}
+    same_time, same_size, touched = (drives / "0" / f"{name}.png" for name in ("00", "02", "04"))
+    time_ = same_time.stat().st_mtime_ns
+    Image.new("RGB", (48, 32), (200, 30, 90)).save(same_time)
+    os.utime(same_time, ns=(time_, time_))
+    content = (drives / "1" / "05.png").read_bytes()
+    later = same_size.stat().st_mtime_ns + 1
+    same_size.write_bytes(content)
+    os.utime(same_size, ns=(later, later))
+    os.utime(touched, (1e9, 1e9))  # older than what was found in it
+    seen.clear()
+    assert mine()[0] == 0
+    assert len(seen) == 3
+    after = {row["path"]: row["mean_score"] for row in _rows(drives.parent / "mined")}
+    assert {path for path in after if after[path] != before[path]} == {"drives/0/00.png", "drives/0/02.png"}
+
+
 def test_bad_pictures_are_rows_with_an_error_and_are_tried_again(mine, run, drives):
     good = (drives / "0" / "00.png").read_bytes()
     for name in ("00", "02", "04", "06"):
@@ -137,7 +197,7 @@ def test_bad_pictures_are_rows_with_an_error_and_are_tried_again(mine, run, driv
         True,
     )
     assert err.startswith("oddscape: drives/0/00.png: does not decode as a picture: ")
-    assert err.endswith("; and 1 more\n")
+    assert err.endswith("; and 1 more, at the end of mined/ranking.csv\n")
     rows = _rows(drives.parent / "mined")
     assert [row["path"] for row in rows if row["error"]] == [f"drives/0/0{n}.png" for n in (0, 2, 4, 6)]
     assert [row["rank"] for row in rows] == [*map(str, range(1, 11)), "", "", "", ""]
@@ -146,6 +206,16 @@ def test_bad_pictures_are_rows_with_an_error_and_are_tried_again(mine, run, driv
         (drives / "0" / f"{name}.png").write_bytes(good)
     assert mine()[0] == 0
     assert {row["error"] for row in _rows(drives.parent / "mined")} == {""}
+
+
+def test_names_in_lists_may_begin_and_end_with_spaces(run, drives, network):
+    name = drives / "0" / "00.png"
+    name.rename(drives / " spaced .png ")
+    paths = drives.parent / "list.txt"
+    paths.write_bytes(b"drives/ spaced .png \r\n\r\n")
+    assert run("mine", "--list", paths, *network)[0] == 0
+    assert [row["path"] for row in _rows(drives.parent / "mined")] == ["drives/ spaced .png "]
+    assert (drives.parent / "mined" / "shortlist.txt").read_text() == "drives/ spaced .png \n"
 
 
 def test_lists_and_the_standard_input(run, drives, network, monkeypatch):

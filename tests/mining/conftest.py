@@ -44,7 +44,7 @@ def facts():
 
 @pytest.fixture
 def settings():
-    return MiningSettings(("drives",), "0123", "energy", -3.0, "432", "none", ("road", "sky"))
+    return MiningSettings(("drives",), (), "energy", -3.0, "432", "none", ("road", "sky"), "0123")
 
 
 @pytest.fixture

@@ -35,12 +35,12 @@ def test_folders_are_looked_through_at_any_depth(tmp_path):
 def test_what_is_named_is_taken_as_it_is(tmp_path, monkeypatch):
     _touch(tmp_path / "picture", tmp_path / "drive" / "a.png")
     paths = tmp_path / "list.txt"
-    paths.write_bytes(b"drive/a.png\n\n  gone.png \r\nodd\xff.png")
+    paths.write_bytes(b"drive/a.png\n\n  gone.png \r\n\r\n \nodd\xff.png")
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=BytesIO(b"from stdin\n")))
     found = list(listed([tmp_path / "picture", tmp_path / "drive"], [paths, STANDARD_INPUT]))
     assert found == [
         *(str(tmp_path / "picture"), str(tmp_path / "drive" / "a.png")),
-        *("drive/a.png", "gone.png", os.fsdecode(b"odd\xff.png"), "from stdin"),
+        *("drive/a.png", "  gone.png ", " ", os.fsdecode(b"odd\xff.png"), "from stdin"),
     ]
 
 

@@ -210,7 +210,7 @@ def test_the_page_sorts_filters_and_hides_boxes(gallery, browser):
         return browser.execute_script(
             "return [...document.querySelectorAll('.gallery > li')].filter(it => !it.hidden)"
             ".map(it => it.dataset.rank + ' ' + [...it.querySelectorAll('.figure')]"
-            ".filter(one => getComputedStyle(one).display != 'none').map(one => one.textContent))"
+            ".filter(one => getComputedStyle(one).display != 'none').map(one => one.firstChild.textContent))"
         )
 
     def choose(name, value, event):

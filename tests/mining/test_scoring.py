@@ -1,6 +1,7 @@
 """Reading ahead changes nothing but the time, and a bad picture costs itself alone."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +13,18 @@ from oddscape.mining import scoring
 from oddscape.mining.facts import picture_facts
 from oddscape.mining.near_duplicates import picture_hash
 from oddscape.mining.scoring import Mined, score_pictures
+from oddscape.mining.stamps import Stamp
 
 
 def test_gives_what_a_plain_loop_gives_in_its_order(detector, pictures):
     paths = [str(path) for path in sorted(pictures.rglob("*.png"), reverse=True)]
     expected = [
-        Mined(path, picture_facts(detector.predict(path), picture_hash(read_image(path)))) for path in paths
+        Mined(
+            path,
+            picture_facts(detector.predict(path), picture_hash(read_image(path))),
+            stamp=Stamp(Path(path).stat().st_size, Path(path).stat().st_mtime_ns),
+        )
+        for path in paths
     ]
     assert len(expected) == 12
     assert expected[0].facts.regions > 0
@@ -34,6 +41,19 @@ def test_pictures_that_cannot_be_scored_say_why(detector, pictures):
     assert [mined.facts for mined in bad] == [None, None]
     assert f"{damaged}: does not decode as a picture" in bad[0].error
     assert bad[1] == Mined(paths[2], None, f"{paths[2]}: no such file")
+
+
+def test_a_picture_that_changes_while_it_is_read_is_known_as_it_was_before(detector, pictures, monkeypatch):
+    path = pictures / "monday" / "a.png"
+    before, content = Stamp.of(str(path)), path.read_bytes()
+
+    def read(it):
+        path.write_bytes(content + b"more")
+        return read_image(it)
+
+    monkeypatch.setattr(scoring, "read_image", read)
+    (mined,) = score_pictures(detector, [str(path)])
+    assert mined.stamp == before != Stamp.of(str(path))
 
 
 def test_what_torch_refuses_names_the_picture(detector, pictures, monkeypatch):

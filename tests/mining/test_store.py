@@ -10,7 +10,10 @@ from oddscape.errors import OddscapeError
 from oddscape.mining import store as store_module
 from oddscape.mining.listing import Shard
 from oddscape.mining.scoring import Mined
+from oddscape.mining.stamps import Stamp
 from oddscape.mining.store import ShardStore, StoredShard, store_path
+
+STAMP = Stamp(1000, 1_700_000_000_123_456_789)
 
 
 @pytest.fixture
@@ -21,9 +24,9 @@ def path(tmp_path):
 def test_what_was_kept_comes_back_whole(path, settings, facts):
     mined = Mined("drives/a.png", facts(picture_hash="0f" * 16))
     with ShardStore(path, settings) as store:
-        assert not store.holds(mined.path)
-        store.add(mined)
-        assert store.holds(mined.path)
+        assert not store.retain(mined.path, STAMP)
+        store.add(replace(mined, stamp=STAMP))
+        assert store.retain(mined.path, STAMP)
     assert path.name == "2-of-3.sqlite"
     assert list(StoredShard(path).ranked("region")) == [mined]
     assert StoredShard(path).about() == (settings, False)
@@ -48,17 +51,55 @@ def test_pictures_come_by_figure_then_by_path(path, settings, facts):
 
 def test_a_run_goes_on_where_an_earlier_one_was(path, settings, facts):
     with ShardStore(path, settings) as store:
-        store.add(Mined("a", facts()))
+        store.add(Mined("a", facts(), stamp=STAMP))
         store.add(Mined("b", None, "b: no such file"))
-        store.finish()
+        assert store.finish() == 0
     assert StoredShard(path).about() == (settings, True)
     with ShardStore(path, settings) as store:
-        assert store.holds("a")
-        assert not store.holds("b")  # to be tried again
-        store.add(Mined("b", facts()))
+        assert store.retain("a", STAMP)
+        assert not store.retain("b", STAMP)  # to be tried again
+        store.add(Mined("b", facts(), stamp=STAMP))
     assert not StoredShard(path).about()[1]
     assert [it.path for it in StoredShard(path).ranked("region")] == ["a", "b"]
     assert list(StoredShard(path).failed()) == []
+
+
+@pytest.mark.parametrize(
+    "changed", [Stamp(1001, STAMP.modified), Stamp(1000, STAMP.modified + 1), Stamp(1000, 0), None]
+)
+def test_a_picture_of_another_size_or_time_is_another(path, settings, facts, changed):
+    with ShardStore(path, settings) as store:
+        store.add(Mined("a", facts(), stamp=STAMP))
+    with ShardStore(path, settings) as store:
+        assert not store.retain("a", changed)
+        store.add(Mined("a", facts(2.0), stamp=changed))
+        assert store.finish() == 0
+    assert [it.facts.region_score for it in StoredShard(path).ranked("region")] == [2.0]
+
+
+def test_what_is_gone_is_forgotten_when_all_was_gone_through(path, settings, facts):
+    with ShardStore(path, settings) as store:
+        for name in "abcd":
+            store.add(Mined(name, facts(), stamp=STAMP))
+        store.add(Mined("e", None, "e: does not decode"))
+        store.finish()
+    with ShardStore(path, settings) as store:  # ends before all was gone through
+        store.retain("b", STAMP)
+    assert [it.path for it in StoredShard(path).ranked("region")] == ["a", "b", "c", "d"]
+    with ShardStore(path, settings) as store:
+        assert all([store.retain("b", STAMP), store.retain("d", STAMP)])
+        store.add(Mined("f", facts(), stamp=STAMP))
+        assert store.finish() == 3
+    assert [it.path for it in StoredShard(path).ranked("region")] == ["b", "d", "f"]
+    assert list(StoredShard(path).failed()) == []
+
+
+def test_a_store_of_another_version_is_refused(path, settings):
+    with ShardStore(path, settings) as store:
+        store._file.execute("PRAGMA user_version = 0")
+    for call in (lambda: ShardStore(path, settings), lambda: StoredShard(path).about()):
+        with pytest.raises(OddscapeError, match=r"2-of-3.sqlite was begun by another version of Oddscape: "):
+            call()
 
 
 def test_failures_come_by_path(path, settings):
@@ -84,22 +125,22 @@ def test_a_killed_process_loses_what_was_not_yet_written_out(path, settings, fac
     monkeypatch.setattr(store_module, "_COMMIT_SECONDS", 0)
     left = tmp_path / "killed"
     with ShardStore(path, settings) as store:
-        store.add(Mined("a", facts()))
+        store.add(Mined("a", facts(), stamp=STAMP))
         monkeypatch.setattr(store_module, "_COMMIT_SECONDS", 1e9)
         for number in range(8000):  # more than SQLite keeps in memory
-            store.add(Mined(f"b{number}", facts()))
+            store.add(Mined(f"b{number}", facts(), stamp=STAMP))
         shutil.copytree(path.parent, left)  # what the disk has at this moment
     assert len(list(left.iterdir())) == 2  # the store, and how to undo what is half-written
     assert [it.path for it in StoredShard(left / path.name).ranked("region")] == ["a"]
     with ShardStore(left / path.name, settings) as store:
-        assert [store.holds(name) for name in ("a", "b0")] == [True, False]
+        assert [store.retain(name, STAMP) for name in ("a", "b0")] == [True, False]
 
 
 def test_names_that_are_no_text_are_kept(path, settings, facts):
     name = os.fsdecode(b"odd\xff.png")
     with ShardStore(path, settings) as store:
-        store.add(Mined(name, facts()))
-        assert store.holds(name)
+        store.add(Mined(name, facts(), stamp=STAMP))
+        assert store.retain(name, STAMP)
         store.add(Mined("gone" + name, None, f"gone{name}: no such file"))
     assert [it.path for it in StoredShard(path).ranked("region")] == [name]
     (failed,) = StoredShard(path).failed()

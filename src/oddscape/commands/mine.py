@@ -46,10 +46,11 @@ def mine(
 ) -> None:
     """Rank many pictures by what is anomalous in them: a table of all, a gallery and a list of the first.
 
-    A run that was interrupted goes on where it was when it is started again. Started by ``torchrun``, several
-    processes share the pictures; by hand, several machines do with --shard, and --merge brings together what
-    they found. The result is the same. Without --weights, --model or --detector, the detector that comes with
-    Oddscape does it.
+    Started again, a run scores what is new, what has changed (by the size of the file and the time of its
+    last change) and what could not be scored, and leaves out what is no longer there; so an interrupted one
+    goes on where it was. Started by ``torchrun``, several processes share the pictures; by hand, several
+    machines do with --shard, and --merge brings together what they found. The result is the same. Without
+    --weights, --model or --detector, the detector that comes with Oddscape does it.
 
     Parameters
     ----------
@@ -57,8 +58,8 @@ def mine(
         Folders, which are looked through at any depth, or picture files. A picture goes by its path as it is
         found from here: give all shards the same.
     lists
-        Text file with a picture's path a line, as seen from the current folder; ``-`` reads the standard
-        input. May be given several times.
+        Text file with a picture's path a line, spaces included, as seen from the current folder; ``-`` reads
+        the standard input. May be given several times.
     out
         Folder for the tables, the gallery, the list, and what each shard has found so far.
     shard
@@ -90,7 +91,8 @@ def mine(
     done = write_results(out, ranking=rank_by, keep=keep, distance=distance, tables=table)
     _show(done, out, rank_by, table)
     if done.errors:
-        more = f"; and {done.failed - len(done.errors)} more" if done.failed > len(done.errors) else ""
+        left = done.failed - len(done.errors)
+        more = f"; and {left} more, at the end of {out / f'ranking.{table[0]}'}" if left else ""
         raise OddscapeError("; ".join(done.errors) + more)
 
 
@@ -118,7 +120,10 @@ def _scored(
     if asked is not None:
         _print(f"shard {shard}: {done}; oddscape mine --merge --out {out} when all {shard.count} are done")
         return False
-    list(processes.others(None))  # each has finished its own
+    gone = done.gone + sum(other.gone for other in processes.others(done))  # each has finished its own
+    if gone and processes.is_main:
+        them = "1 picture of an earlier run is" if gone == 1 else f"{gone:,} pictures of an earlier run are"
+        _print(f"{them} no longer there, and left out")
     return processes.is_main
 
 

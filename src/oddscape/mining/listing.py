@@ -85,7 +85,8 @@ def listed(sources: Sequence[Path], lists: Sequence[Path]) -> Iterator[str]:
     """List pictures: those of folders, at any depth, in the order in which the disk has them.
 
     Hidden files and folders are left out, and links to folders are not followed. Files that are named, here
-    or in a list, are taken whatever they end in and whether they are there or not.
+    or in a list, are taken whatever they end in and whether they are there or not. Names in a list may begin
+    and end with spaces; empty lines are passed over.
 
     Args:
         sources: folders and picture files.
@@ -117,4 +118,5 @@ def _below(folder: str) -> Iterator[str]:
 def _lines(file: Path) -> Iterator[str]:
     # As bytes, for names of files need not be text.
     with nullcontext(sys.stdin.buffer) if file == STANDARD_INPUT else file.open("rb") as lines:
-        yield from (os.fsdecode(line.strip()) for line in lines if line.strip())
+        names = (line.removesuffix(b"\n").removesuffix(b"\r") for line in lines)
+        yield from (os.fsdecode(name) for name in names if name)

@@ -15,6 +15,7 @@ from oddscape.data import read_image
 from oddscape.errors import OddscapeError
 from oddscape.mining.facts import PictureFacts, picture_facts
 from oddscape.mining.near_duplicates import picture_hash
+from oddscape.mining.stamps import Stamp
 
 if TYPE_CHECKING:
     from oddscape.detector import Detector, Prediction
@@ -28,11 +29,13 @@ class Mined:
         path: of the picture, as it was listed.
         facts: None where it could not be scored.
         error: why it could not be scored, "" where it could.
+        stamp: of the file that was scored.
     """
 
     path: str
     facts: PictureFacts | None = None
     error: str = ""
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +43,13 @@ class _Read:
     path: str
     image: NDArray[np.uint8]
     picture_hash: str
+    stamp: Stamp | None
 
 
 @dataclass(frozen=True, eq=False)
 class _Predicted:
-    path: str
+    read: _Read
     prediction: Prediction
-    picture_hash: str
 
 
 def score_pictures(detector: Detector, paths: Iterable[str], readers: int = 2) -> Iterator[Mined]:
@@ -70,18 +73,19 @@ def score_pictures(detector: Detector, paths: Iterable[str], readers: int = 2) -
 
 
 def _read(path: str) -> _Read | Mined:
+    stamp = Stamp.of(path)  # before it is read: a file that changes meanwhile is to be scored again
     try:
         image = read_image(path)
     except OddscapeError as error:
         return Mined(path, error=str(error))
-    return _Read(path, image, picture_hash(image))
+    return _Read(path, image, picture_hash(image), stamp)
 
 
 def _predicted(detector: Detector, picture: _Read | Mined) -> _Predicted | Mined:
     if isinstance(picture, Mined):
         return picture
     try:
-        return _Predicted(picture.path, detector.predict(picture.image), picture.picture_hash)
+        return _Predicted(picture, detector.predict(picture.image))
     except (OddscapeError, RuntimeError) as error:  # torch's: too small for a network, too large for memory
         return Mined(picture.path, error=f"{picture.path}: {' '.join(str(error).split())}")
 
@@ -89,4 +93,5 @@ def _predicted(detector: Detector, picture: _Read | Mined) -> _Predicted | Mined
 def _summed_up(it: _Predicted | Mined) -> Mined:
     if isinstance(it, Mined):
         return it
-    return Mined(it.path, picture_facts(it.prediction, it.picture_hash))
+    facts = picture_facts(it.prediction, it.read.picture_hash)
+    return Mined(it.read.path, facts, stamp=it.read.stamp)

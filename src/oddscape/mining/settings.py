@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-
-import torch
 
 from oddscape.errors import OddscapeError
 from oddscape.files import path_text
 from oddscape.sizes import size_text
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from oddscape.detector import Detector
-    from oddscape.scores import Score
 
 
 @dataclass(frozen=True)
@@ -27,21 +21,23 @@ class MiningSettings:
 
     Args:
         pictures: the folders, files and lists, as they were given.
-        network: the beginning of a SHA-256 of its weights, and the wrappers around it.
-        score: as it is written; for a fitted one with the beginning of a SHA-256 of what it learnt.
+        wrappers: what is around the network.
+        score: as it is written.
         threshold: δ.
         size: that pictures are shown at.
         regions: minimum size and hysteresis.
         classes: names of the known classes.
+        detector: its fingerprint, which also differs where only weights or what a score learnt do.
     """
 
     pictures: tuple[str, ...]
-    network: str
+    wrappers: tuple[str, ...]
     score: str
     threshold: float
     size: str
     regions: str
     classes: tuple[str, ...]
+    detector: str
 
     @classmethod
     def of(cls, detector: Detector, pictures: Sequence[Path]) -> Self:
@@ -50,6 +46,8 @@ class MiningSettings:
         Raises:
             OddscapeError: the detector has no threshold, so there is nothing to call a region.
         """
+        from oddscape.wrappers import unwrapped
+
         if detector.threshold is None:
             raise OddscapeError(
                 "this detector has no threshold, and regions need one: give --threshold, or a --detector of "
@@ -57,12 +55,13 @@ class MiningSettings:
             )
         return cls(
             pictures=tuple(map(path_text, pictures)),
-            network=_network_words(detector.net),
-            score=_score_words(detector.score),
+            wrappers=tuple(unwrapped(detector.net)[1]),
+            score=detector.score.name,
             threshold=detector.threshold,
             size="the picture's own" if detector.size is None else size_text(detector.size),
             regions=str(detector.rules),
             classes=detector.label_space.classes,
+            detector=detector.fingerprint,
         )
 
     @classmethod
@@ -95,29 +94,4 @@ class MiningSettings:
 
 
 def _words(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
-
-
-def _network_words(net: nn.Module) -> str:
-    from oddscape.wrappers import unwrapped
-
-    return "; ".join([_digest(net.state_dict()), *unwrapped(net)[1]])
-
-
-def _score_words(score: Score) -> str:
-    from oddscape.scores.fitted.files import is_fitted, split_scores
-
-    plain = score.without_steps()
-    if not is_fitted(plain):
-        return score.name
-    learnt, _ = split_scores({plain.name: plain})
-    return f"{score.name}, fitted ({_digest(learnt)})"
-
-
-def _digest(tensors: dict[str, torch.Tensor]) -> str:
-    """The beginning of a SHA-256 of tensors and their names."""
-    digest = sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:12]
+    return ", ".join(value) or "none" if isinstance(value, tuple) else str(value)

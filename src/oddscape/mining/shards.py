@@ -14,6 +14,7 @@ from oddscape.mining.listing import WHOLE, Shard, listed
 from oddscape.mining.merging import shard_count
 from oddscape.mining.scoring import score_pictures
 from oddscape.mining.settings import MiningSettings
+from oddscape.mining.stamps import Stamp
 from oddscape.mining.store import ShardStore, store_path
 
 if TYPE_CHECKING:
@@ -28,16 +29,19 @@ class ShardCounts:
         scored: pictures that were scored now.
         failed: pictures that could not be scored.
         known: pictures that an earlier run had scored.
+        gone: pictures of an earlier run that are no longer there; told at the end.
     """
 
     scored: int = 0
     failed: int = 0
     known: int = 0
+    gone: int = 0
 
     def __str__(self) -> str:
         known = [f"{self.known:,} known from before"] if self.known else []
         failed = [f"{self.failed:,} failed"] if self.failed else []
-        return ", ".join([f"{self.scored:,} scored", *known, *failed])
+        gone = [f"{self.gone:,} no longer there"] if self.gone else []
+        return ", ".join([f"{self.scored:,} scored", *known, *failed, *gone])
 
 
 def mine_shard(
@@ -52,8 +56,9 @@ def mine_shard(
 ) -> ShardCounts:
     """Score the pictures of a shard and keep what is found below ``folder``; go on where an earlier run was.
 
-    A picture is known by its path: one that an earlier run scored is not looked at again, one that it could
-    not score is tried again. What is in memory does not grow with the number of pictures.
+    A picture that an earlier run scored is known by its path, and is not scored again unless the size of its
+    file or the time of its last change is another; one that could not be scored is tried again; what is no
+    longer listed is forgotten in the end. What is in memory does not grow with the number of pictures.
 
     Args:
         detector: with a threshold.
@@ -78,7 +83,7 @@ def mine_shard(
             counts.failed += bool(mined.error)
             counts.scored += not mined.error
             advance(counts)
-        store.finish()
+        counts.gone = store.finish()
     return counts
 
 
@@ -104,6 +109,6 @@ def _some(paths: Iterator[str], given: Sequence[str]) -> Iterator[str]:
 
 
 def _is_known(path: str, store: ShardStore, counts: ShardCounts) -> bool:
-    known = store.holds(path)
+    known = store.retain(path, Stamp.of(path))
     counts.known += known
     return known

@@ -20,8 +20,10 @@ from oddscape.mining.facts import RANKINGS, PictureFacts
 from oddscape.mining.listing import Shard
 from oddscape.mining.scoring import Mined
 from oddscape.mining.settings import MiningSettings
+from oddscape.mining.stamps import Stamp
 from oddscape.regions import Box
 
+_VERSION = 1
 _COMMIT_SECONDS = 5.0
 _CONVERTER = Converter()
 _CONVERTER.register_structure_hook(Box, lambda sides, _: Box(*sides))
@@ -30,8 +32,9 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS about (settings TEXT NOT NULL, finished INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS pictures (
     path BLOB NOT NULL UNIQUE, region_score REAL, anomalous_share REAL, mean_score REAL,
-    facts TEXT NOT NULL, error TEXT NOT NULL
+    facts TEXT NOT NULL, error TEXT NOT NULL, size INTEGER, modified INTEGER
 );
+CREATE TEMP TABLE listed (picture INTEGER PRIMARY KEY);
 """
 
 
@@ -50,7 +53,8 @@ class ShardStore:
         settings: what the shard is of; one that was begun must have been begun with the same.
 
     Raises:
-        OddscapeError: other settings, another process is at it, a damaged file, or a disk that refuses.
+        OddscapeError: other settings, another process is at it, a file that is damaged or of another version
+            of Oddscape, or a disk that refuses.
     """
 
     def __init__(self, path: Path, settings: MiningSettings) -> None:
@@ -70,8 +74,10 @@ class ShardStore:
         self._file.executescript(f"BEGIN EXCLUSIVE; {_TABLES}")
         row = self._file.execute("SELECT settings FROM about").fetchone()
         if row is None:
+            self._file.execute(f"PRAGMA user_version = {_VERSION}")
             self._file.execute("INSERT INTO about VALUES (?, 0)", [json.dumps(settings.to_json())])
         else:
+            _require_version(self._file, self._path)
             MiningSettings.from_json(json.loads(row[0])).require(settings, str(self._path))
             self._file.execute("UPDATE about SET finished = 0")
         self._file.commit()
@@ -83,32 +89,59 @@ class ShardStore:
         with _said_of(self._path), closing(self._file):
             self._file.commit()
 
-    def holds(self, path: str) -> bool:
-        """Whether a picture has been scored; one that could not be is to be tried again."""
+    def retain(self, path: str, stamp: Stamp | None) -> bool:
+        """Hold on to what an earlier run found in a picture.
+
+        Args:
+            path: of the picture, as it was listed.
+            stamp: of its file now.
+
+        Returns:
+            False where the picture is to be scored: it is new, it has changed, or it could not be scored.
+        """
+        if stamp is None:
+            return False
         with _said_of(self._path):
             found = self._file.execute(
-                "SELECT 1 FROM pictures WHERE path = ? AND error = ''", [os.fsencode(path)]
-            )
-            return found.fetchone() is not None
+                "SELECT rowid FROM pictures WHERE path = ? AND error = '' AND size = ? AND modified = ?",
+                [os.fsencode(path), stamp.size, stamp.modified],
+            ).fetchone()
+            if found is not None:
+                self._note_listed(found[0])
+        return found is not None
 
     def add(self, mined: Mined) -> None:
         """Keep what was found in a picture."""
         facts = mined.facts
         figures = [None if facts is None else getattr(facts, name) for name in RANKINGS.values()]
         kept = "" if facts is None else json.dumps(asdict(facts))
+        stamp = (None, None) if mined.stamp is None else (mined.stamp.size, mined.stamp.modified)
         with _said_of(self._path):
-            self._file.execute(
-                "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?)",
-                [os.fsencode(mined.path), *figures, kept, path_text(mined.error)],
+            row = self._file.execute(
+                "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [os.fsencode(mined.path), *figures, kept, path_text(mined.error), *stamp],
             )
+            self._note_listed(row.lastrowid)
             if time.monotonic() - self._committed > _COMMIT_SECONDS:
                 self._file.commit()
                 self._committed = time.monotonic()
 
-    def finish(self) -> None:
-        """Note that every picture of the shard was gone through."""
+    def finish(self) -> int:
+        """Note that every picture of the shard was gone through, and forget those that are gone.
+
+        Returns:
+            How many pictures of earlier runs were neither retained nor added again.
+        """
         with _said_of(self._path):
+            gone = self._file.execute(
+                "DELETE FROM pictures WHERE rowid NOT IN (SELECT picture FROM listed)"
+            ).rowcount
             self._file.execute("UPDATE about SET finished = 1")
+        return gone
+
+    def _note_listed(self, picture: int | None) -> None:
+        # SQLite keeps what is temporary on disk, too, beyond a small cache.
+        self._file.execute("INSERT OR IGNORE INTO listed VALUES (?)", [picture])
 
 
 @dataclass(frozen=True)
@@ -125,9 +158,10 @@ class StoredShard:
         """Its settings, and whether all of its pictures were gone through.
 
         Raises:
-            OddscapeError: another process is at it, or a damaged file.
+            OddscapeError: another process is at it, or a file that is damaged or of another version.
         """
         with self._opened() as file:
+            _require_version(file, self.path)
             settings, finished = file.execute("SELECT settings, finished FROM about").fetchone()
         return MiningSettings.from_json(json.loads(settings)), bool(finished)
 
@@ -158,6 +192,13 @@ class StoredShard:
             closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=rw", timeout=0, uri=True)) as file,
         ):
             yield file
+
+
+def _require_version(file: sqlite3.Connection, path: Path) -> None:
+    if file.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+        raise OddscapeError(
+            f"{path} was begun by another version of Oddscape: remove it or give another --out"
+        )
 
 
 def _facts(kept: str) -> PictureFacts | None:
