@@ -12,7 +12,8 @@ Size = tuple[int, int]
 InferenceSize = Size | int
 """The size at which a network sees pictures: (height, width), or the shorter side of each, in pixels."""
 
-_MOST_ELONGATED = 32  # a panorama is a tenth as elongated
+MOST_ELONGATED = 32
+"""How many times its shorter side a picture may be long that is enlarged; a panorama is a tenth of it."""
 
 
 def seen_size(picture: Size, asked: InferenceSize | None) -> Size:
@@ -33,7 +34,7 @@ def seen_size(picture: Size, asked: InferenceSize | None) -> Size:
     if asked < 1:
         raise OddscapeError(f"{asked} pixels for a picture's shorter side: expected 1 or more")
     shorter = min(picture)
-    if asked > shorter and max(picture) > _MOST_ELONGATED * shorter:
+    if asked > shorter and max(picture) > MOST_ELONGATED * shorter:
         raise OddscapeError(
             f"a picture of {format_size(picture)} is too narrow to be enlarged to {asked} on its shorter side"
         )

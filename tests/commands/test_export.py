@@ -37,14 +37,15 @@ def network(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Keep exported files, for each takes seconds: by whether the threshold is an input."""
+    """Keep exported files, for each takes seconds: by the threshold, and whether it is an input."""
     folder, real = tmp_path_factory.mktemp("made"), {}
 
     def export(write, detector, path, *, threshold_input, **others):
-        if threshold_input not in real:
-            real[threshold_input] = folder / f"{threshold_input}.onnx"
-            write(detector, real[threshold_input], threshold_input=threshold_input, **others)
-        path.write_bytes(real[threshold_input].read_bytes())
+        kind = (detector.threshold, threshold_input)
+        if kind not in real:
+            real[kind] = folder / f"{len(real)}.onnx"
+            write(detector, real[kind], threshold_input=threshold_input, **others)
+        path.write_bytes(real[kind].read_bytes())
 
     return export
 
@@ -73,17 +74,53 @@ def pictures(tmp_path):
     return folder
 
 
+def run_example(*arguments):
+    return subprocess.run([sys.executable, EXAMPLE, *map(str, arguments)], capture_output=True, text=True)
+
+
 def test_the_example_runs_an_exported_file(export, pictures, tmp_path):
     status, printed, error, out = export("--threshold", -1.63)
     assert (status, error) == (0, "")
     assert printed == f"energy, threshold -1.63 inside; the network sees pictures at their own size: {out}\n"
-    result = tmp_path / "anomaly.png"
-    command = [sys.executable, EXAMPLE, out, pictures / "0.png", result]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    result = tmp_path / "result.png"
+    ran = run_example(out, pictures / "0.png", result)
+    assert (ran.returncode, ran.stderr) == (0, "")
     assert "% of the picture is anomalous" in ran.stdout
+    assert "class 4: " in ran.stdout
     with Image.open(result) as mask:
         assert mask.size == (70, 50)
-        assert 0 < np.asarray(mask).mean() < 1
+        assert set(np.unique(mask)) == {0, 255}
+
+
+def test_the_example_shows_the_score_where_there_is_no_threshold(exported_by, pictures, tmp_path):
+    ran = run_example(exported_by(None), pictures / "0.png", tmp_path / "result.png")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "anomalous" not in ran.stdout
+    with Image.open(tmp_path / "result.png") as score:
+        assert (score.size, score.getextrema()) == ((70, 50), (0, 255))
+        assert len(score.getcolors()) > 50
+
+
+def test_the_example_takes_a_threshold_where_it_is_an_input(exported_by, pictures, tmp_path):
+    given = pictures / "0.png", tmp_path / "result.png"
+    own, none = exported_by(-1.63, threshold_input=True), exported_by(None, threshold_input=True)
+    assert "100.0% of the picture is anomalous" in run_example(own, *given, -1000).stdout
+    assert run_example(own, *given).stdout == run_example(none, *given, -1.63).stdout
+    refused = run_example(none, *given)
+    assert (refused.returncode, refused.stderr) == (1, "give a threshold at the end\n")
+
+
+@pytest.fixture
+def exported_by(export):
+    """An exported file of a threshold, or none, which may be an input."""
+
+    def call(threshold, *, threshold_input=False):
+        arguments = ("--threshold", threshold) if threshold is not None else ()
+        arguments += ("--threshold-input",) if threshold_input else ()
+        *_, out = export(*arguments, out=f"{threshold}-{threshold_input}.onnx")
+        return out
+
+    return call
 
 
 @pytest.fixture
@@ -142,6 +179,8 @@ def test_what_is_not_faster_is_written_only_when_asked(export, pictures, judged)
         (("--precision", "float16", "--protocol", "masks"), "--protocol NAME, --data DIR and --reader go"),
         (("--precision", "float16", "--protocol", "mask", "--data", "."), "unknown protocol 'mask'"),
         (("--pictures", "EMPTY"), "judge fewer bits: give --precision float16 or int8, too"),
+        (("--keep-slower",), "--keep-slower is for fewer bits: give --precision float16 or int8, too"),
+        (("--scales", "0.5,1"), "mean over scales 0.5, 1: no exported graph rounds"),
         (("--score", "densehybrid"), "densehybrid"),
         (("--odin", "0.001"), "ODIN, epsilon 0.001, temperature 1000, takes gradients"),
     ],

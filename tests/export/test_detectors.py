@@ -6,18 +6,17 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from oddscape.detector import Detector
 from oddscape.errors import OddscapeError
 from oddscape.export import export_detector
-from oddscape.export.detectors import METADATA, DetectorGraph, require_exportable
-from oddscape.export.parity import compare_classes
+from oddscape.export.detectors import METADATA, DetectorGraph
+from oddscape.export.parity import compare_classes, compare_maps
 from oddscape.outputs import DenseOutput, NativeMaps
 from oddscape.regions import RegionRules
-from oddscape.wrappers.mc_dropout import mc_dropout
-from oddscape.wrappers.odin import odin
-from oddscape.wrappers.windows import SlidingWindows
+from oddscape.sizes import seen_size
 
 THRESHOLD = -2.75
 SIZES = [(54, 81), (40, 33)]
@@ -119,15 +118,39 @@ def test_classes_may_differ_where_two_logits_are_as_good_as_equal():
         compare_classes(torch.tensor([[0, 1]]), logits, "classes")
 
 
-def test_what_cannot_be_exported_is_said(detector, tmp_path):
-    with pytest.raises(OddscapeError, match=r"x\.tflite: expected a file that ends in \.onnx or \.pt2"):
-        export_detector(detector, tmp_path / "x.tflite")
-    with pytest.raises(OddscapeError, match=r"ODIN, epsilon 0\.001, .* takes gradients, which no exported"):
-        require_exportable(Detector(odin(detector.net, 0.001, 1000), "energy"), tmp_path / "x.pt2")
-    dropping = nn.Sequential(nn.Dropout(0.5), Turncoat()).eval()
-    with pytest.raises(OddscapeError, match="MC dropout, 2 passes, seed 0, draws by chance"):
-        require_exportable(Detector(mc_dropout(dropping, 2, seed=0), "energy"), tmp_path / "x.pt2")
-    windows = SlidingWindows(detector.net, (512, 512))
-    with pytest.raises(OddscapeError, match=r"windows of 512×512 .*: how many is up to the picture, not"):
-        require_exportable(Detector(windows, "energy"), tmp_path / "x.onnx")
+def without_averaging(image, asked):
+    """Resized as Pillow does it where it enlarges; where it shrinks, values are left out."""
+    planes = image.permute(0, 3, 1, 2).float()
+    height, width = seen_size(image.shape[1:3], asked)
+    return F.interpolate(planes, (height, width), mode="bilinear").add(0.5).floor() / 255
+
+
+def test_a_file_that_resizes_otherwise_than_predict_is_not_written(detector, tmp_path, monkeypatch):
+    monkeypatch.setattr("oddscape.export.detectors.seen_by_network", without_averaging)
+    fixed = Detector(detector.net, "densehybrid", THRESHOLD, size=(27, 40))
+    with pytest.raises(OddscapeError, match=r"^the file, at 80×27, gives classes that differ .* pixels$"):
+        export_detector(fixed, tmp_path / "detector.pt2", sizes=[(20, 30)])
     assert not any(tmp_path.iterdir())
+
+
+def test_a_detector_whose_scores_are_no_numbers_is_refused_for_that(tmp_path):
+    net = Turncoat()
+    with torch.no_grad():
+        net.classifier.bias.fill_(torch.nan)
+    with pytest.raises(OddscapeError, match=r"^the score 'energy' of this network is not a number \(NaN\)$"):
+        export_detector(Detector(net, "energy"), tmp_path / "detector.pt2", sizes=[(20, 30)])
+
+
+def test_maps_that_are_not_finite_cannot_be_compared():
+    infinite = torch.tensor([[[1.0, torch.inf]]])
+    with pytest.raises(OddscapeError, match=r"^a score that cannot be compared: the network's own holds NaN"):
+        compare_maps(infinite, infinite, "a score")
+
+
+def test_what_predict_refuses_to_enlarge_a_file_enlarges_and_its_metadata_say_so(detector, exported):
+    session = onnxruntime.InferenceSession(exported)
+    assert session.get_modelmeta().custom_metadata_map["most_elongated"] == "32"
+    narrow = picture((2, 70))
+    with pytest.raises(OddscapeError, match="too narrow"):
+        detector.predict(narrow)
+    assert session.run(["score"], {"image": narrow[None]})[0].shape == (1, 2, 70)

@@ -2,12 +2,15 @@
 
 import hypothesis.strategies as st
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from hypothesis import given
+from torch import nn
 
 from oddscape.data import resize_image
-from oddscape.export.resizing import seen_by_network
+from oddscape.export.conversion import to_onnx, traced
+from oddscape.export.resizing import _seen, seen_by_network
 from oddscape.sizes import seen_size
 
 SIDES = st.integers(1, 60)
@@ -36,3 +39,32 @@ def test_hardly_a_value_is_another(asked):
         255 * seen_by_network(torch.from_numpy(image)[None].contiguous(), asked)[0].permute(1, 2, 0).numpy()
     )
     assert np.mean(np.abs(seen - wanted) > 0.5) < 1e-3
+
+
+@given(SIDES, SIDES, st.sampled_from([(1, 2), (2, 1), (2, 2)]), st.integers(0, 9))
+def test_at_half_a_side_no_value_is_another(height, width, times, seed):
+    if times == (2, 2):  # of tall pictures, Pillow may resize the other side first
+        width = max(height, width)
+    own = (times[0] * height, times[1] * width, 3)
+    image = np.random.default_rng(seed).integers(0, 256, own, np.uint8)
+    seen = seen_by_network(torch.from_numpy(image)[None], (height, width))
+    wanted = torch.from_numpy(resize_image(image, (height, width)))
+    assert torch.equal(seen[0].permute(1, 2, 0), wanted.float() / 255)
+
+
+class Seen(nn.Module):
+    """Lines as long as the sides at which a network sees pictures."""
+
+    def forward(self, image):
+        height, width = _seen((image.shape[1], image.shape[2]), 1080)
+        return torch.zeros(height), torch.zeros(width)
+
+
+def test_the_size_is_right_in_onnx_where_float32_would_round_it_up(tmp_path):
+    path = tmp_path / "seen.onnx"
+    program = traced(Seen(), (torch.zeros(2, 30, 40, 3),), [(0, 1, 2)], "seen")
+    to_onnx(program, ["image"], ["height", "width"]).save(path)
+    session = onnxruntime.InferenceSession(path)
+    for own in ((2167, 8049), (8049, 2167), (2179, 8372)):
+        lines = session.run(None, {"image": np.zeros((1, *own, 3), np.float32)})
+        assert tuple(map(len, lines)) == seen_size(own, 1080)

@@ -127,9 +127,11 @@ def export(
     keep_slower
         Write the file in fewer bits all the same, for another machine or for its size.
     """
-    from oddscape.export.detectors import require_exportable
+    from oddscape.export.exportable import require_exportable
 
     judged_on.check(precision, out)
+    if keep_slower and precision == "float32":
+        raise OddscapeError("--keep-slower is for fewer bits: give --precision float16 or int8, too")
     plain, labelled = judged_on.plain(), judged_on.labelled()
     loaded, about = detector.load() if detector.names_network else detector.load_shipped()
     loaded.net.cpu()

@@ -13,20 +13,15 @@ from torch import Tensor, nn
 
 from oddscape.detector import Detector
 from oddscape.errors import OddscapeError
-from oddscape.export.conversion import one_line, onnxruntime, require_packages, to_onnx, traced
+from oddscape.export.conversion import one_line, onnxruntime, to_onnx, traced
+from oddscape.export.exportable import require_exportable
 from oddscape.export.parity import SIZES, compare_classes, compare_maps
 from oddscape.export.resizing import seen_by_network
 from oddscape.files import written_atomically
 from oddscape.inference import postprocess
 from oddscape.outputs import DenseOutput
-from oddscape.sizes import Size, format_size, size_text
+from oddscape.sizes import MOST_ELONGATED, InferenceSize, Size, format_size, size_text
 from oddscape.version import __version__
-from oddscape.wrappers.mc_dropout import MCDropout
-from oddscape.wrappers.odin import ODIN
-from oddscape.wrappers.windows import SlidingWindows
-
-FORMATS = (".onnx", ".pt2")
-"""Endings of files that a detector can be written to: ONNX, and what ``torch.export.load`` reads."""
 
 METADATA = "oddscape.json"
 """The extra file of a ``.pt2`` that holds what an ONNX file keeps as metadata: a JSON object of texts."""
@@ -92,13 +87,18 @@ def export_detector(
     [N, H, W] and, where there is a threshold, ``anomaly`` bool [N, H, W]: the score above it, without any
     rules for regions. Its metadata say what the classes are called, and what else one needs to know.
 
+    Where the detector's size is a shorter side alone, ``Detector.predict`` refuses to enlarge pictures whose
+    sides are further apart than ``most_elongated`` (in the metadata) to 1. A graph cannot refuse: the file
+    enlarges them, whatever memory that takes.
+
     An ONNX file runs in onnxruntime. A ``.pt2`` is loaded by ``torch.export.load(path).module()``, takes
     tensors and gives a dictionary of tensors; run it under ``torch.inference_mode()``. A network of many
     layers takes a minute or two.
 
     Args:
         detector: on the CPU.
-        path: the file; it is written once it agrees with the detector at all ``sizes``.
+        path: the file; it is written once it agrees with the detector at all ``sizes``, and with
+            ``Detector.predict``, which resizes by Pillow, on pictures that end at half a side, too.
         threshold_input: whether the threshold is a second input ``threshold``, float32 [1], instead of the
             detector's own.
         about: further facts for the metadata, such as the licence of the weights.
@@ -106,7 +106,8 @@ def export_detector(
 
     Raises:
         OddscapeError: a file of another ending, packages that are missing, a detector that is not on the
-            CPU, that cannot be exported, or of which the file says something else.
+            CPU or not in float32, that knows more than 255 classes, that cannot be exported, or of which the
+            file says something else.
     """
     path = Path(path)
     require_exportable(detector, path)
@@ -124,33 +125,12 @@ def export_detector(
             exported = _onnx_detector(partial)
         else:
             file = BytesIO()
-            torch.export.save(program, file, extra_files={METADATA: json.dumps(metadata)})
+            with one_line("the detector does not go into a .pt2 file"):
+                torch.export.save(program, file, extra_files={METADATA: json.dumps(metadata)})
             partial.write_bytes(file.getvalue())
             exported = _program_detector(file)
+        _compare_predictions(detector, graph, exported, threshold_input, sizes)
         _compare(graph, exported, threshold_input, sizes)
-
-
-def require_exportable(detector: Detector, path: Path) -> None:
-    """Make sure that a detector can be written to a file, as far as that is known beforehand.
-
-    Raises:
-        OddscapeError: an unknown ending, a missing package, a detector elsewhere than on the CPU, or one
-            whose network does what no exported graph can.
-    """
-    if path.suffix not in FORMATS:
-        raise OddscapeError(f"{path}: expected a file that ends in {' or '.join(FORMATS)}")
-    if path.suffix == ".onnx":
-        require_packages()
-    device = next(detector.net.parameters()).device
-    if device.type != "cpu":
-        raise OddscapeError(f"the detector is on {device}; it is exported on the CPU: detector.net.cpu()")
-    for module in detector.net.modules():
-        if isinstance(module, ODIN) and module.epsilon:
-            raise OddscapeError(f"{module.in_words}, takes gradients, which no exported graph can")
-        if isinstance(module, MCDropout):
-            raise OddscapeError(f"{module.in_words}, draws by chance, which no exported graph repeats")
-        if isinstance(module, SlidingWindows):
-            raise OddscapeError(f"{module.in_words}: how many is up to the picture, not to a graph")
 
 
 def _metadata(detector: Detector, threshold_input: bool) -> dict[str, str]:
@@ -164,6 +144,7 @@ def _metadata(detector: Detector, threshold_input: bool) -> dict[str, str]:
         "threshold": threshold,
         "threshold_input": json.dumps(threshold_input),
         "size": "" if detector.size is None else size_text(detector.size),
+        "most_elongated": str(MOST_ELONGATED) if isinstance(detector.size, int) else "",
         "precision": "float32",
     }
 
@@ -209,9 +190,50 @@ def _compare(graph: DetectorGraph, exported: _Exported, threshold_input: bool, s
         out = graph.output(image)
         wanted = postprocess(out, {graph.score.name: graph.score}).scores[graph.score.name]
         limit = float(wanted.median()) if threshold_input else graph.threshold
-        with one_line(f"{where}, does not run"):
-            given = exported((image, torch.tensor([limit])) if threshold_input else (image,))
+        given = _given(exported, image, limit if threshold_input else None, where)
         compare_classes(given["classes"], out.logits, f"{where}, gives classes")
         compare_maps(given["score"], wanted, f"{where}, gives a score")
         if limit is not None and not torch.equal(given["anomaly"], given["score"] > limit):
             raise OddscapeError(f"{where}, gives anomalies that are not its score above the threshold")
+
+
+def _compare_predictions(
+    detector: Detector,
+    graph: DetectorGraph,
+    exported: _Exported,
+    threshold_input: bool,
+    sizes: Sequence[Size],
+) -> None:
+    """Raise an error where a file says something else of a picture than ``Detector.predict``."""
+    sizes = _exactly_resized(detector.size) or sizes
+    for image, size in zip(_pictures(sizes), sizes, strict=True):
+        where = f"the file, at {format_size(size)}"
+        prediction = detector.predict(image[0].numpy())
+        given = _given(exported, image[:1], 0.0 if threshold_input else None, where)
+        classes = torch.from_numpy(prediction.classes)[None]
+        if not torch.equal(given["classes"], classes):  # two classes may be as good as equal
+            logits = graph.output(image[:1]).logits
+            for either in (given["classes"], classes):
+                compare_classes(either, logits, f"{where}, gives classes")
+        compare_maps(given["score"], torch.from_numpy(prediction.score)[None], f"{where}, gives a score")
+
+
+def _exactly_resized(asked: InferenceSize | None) -> tuple[Size, ...]:
+    """Sizes of pictures that Pillow, too, resizes without a value that rounding could bring to another.
+
+    At half a side, each is a sum of eighths of whole numbers or, at an edge, of sevenths. Where both sides
+    change, the picture is wide, for of a tall one Pillow may resize the other side first.
+    """
+    if asked is None:
+        return ()
+    if isinstance(asked, int):
+        wider = asked + asked // 8
+        return (asked, wider), (2 * asked, 2 * wider)
+    height, width = asked
+    return (height, 2 * width), (2 * height, width)
+
+
+def _given(exported: _Exported, image: Tensor, threshold: float | None, where: str) -> _Maps:
+    """What a file gives of pictures; a threshold of None: it takes none."""
+    with one_line(f"{where}, does not run"):
+        return exported((image,) if threshold is None else (image, torch.tensor([threshold])))

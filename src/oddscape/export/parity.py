@@ -30,11 +30,14 @@ def compare_maps(given: Tensor, wanted: Tensor, what: str) -> None:
         what: what is compared, as in ``"the file, at 96×64, gives logits"``.
 
     Raises:
-        OddscapeError: another shape, or values further apart than rounding explains.
+        OddscapeError: another shape, values further apart than rounding explains, or a network's that are not
+            finite.
     """
     if given.shape != wanted.shape:
         raise OddscapeError(f"{what} of shape {list(given.shape)}; the network gives {list(wanted.shape)}")
     wanted = wanted.float()
+    if not wanted.isfinite().all():
+        raise OddscapeError(f"{what} that cannot be compared: the network's own holds NaN or infinity")
     difference, allowed = (given.float() - wanted).abs().max(), rounding(wanted)
     if not difference <= allowed:  # NaN is no agreement
         raise OddscapeError(f"{what} up to {difference:.2g} from the network's; {allowed:.2g} is allowed")

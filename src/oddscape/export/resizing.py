@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -27,7 +25,7 @@ def seen_by_network(image: Tensor, asked: InferenceSize | None) -> Tensor:
     if asked is not None:
         own = (image.shape[1], image.shape[2])
         height, width = _seen(own, asked)
-        # Across before down, as Pillow does it: it rounds in between.
+        # Across before down, as Pillow does it unless a picture is tall: it rounds in between.
         planes = _rounded(planes @ _blend(own[1], width))
         planes = _rounded(_blend(own[0], height).T @ planes)
     return planes / 255
@@ -38,8 +36,8 @@ def _seen(own: Size, asked: InferenceSize) -> Size:
     if not isinstance(asked, int):
         return asked
     shorter = torch.sym_min(*own)  # type: ignore[no-untyped-call]
-    # A floor division says the same, and takes torch.export three times as long to reason with.
-    height, width = (math.trunc((2 * side * asked + shorter) / (2 * shorter)) for side in own)
+    # Not the truncated quotient: ONNX would have it as float32, a pixel off for large pictures.
+    height, width = ((2 * side * asked + shorter) // (2 * shorter) for side in own)
     return height, width
 
 

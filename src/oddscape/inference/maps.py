@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from oddscape.errors import OddscapeError
+from oddscape.labels import IGNORED
 from oddscape.outputs import DenseOutput
 
 _SPECK = 2.0**-100  # far below what two different float32 logits can differ by
@@ -23,6 +25,19 @@ class Postprocessed:
 
     classes: Tensor
     scores: dict[str, Tensor]
+
+
+def require_class_map(num_classes: int) -> None:
+    """Make sure that a class map, uint8 with 255 for ignored, can hold so many classes.
+
+    Raises:
+        OddscapeError: more than 255.
+    """
+    if num_classes > IGNORED:
+        raise OddscapeError(
+            f"the network knows {num_classes} classes; a class map, uint8 with {IGNORED} for ignored, holds "
+            f"{IGNORED} at most"
+        )
 
 
 def first_largest(out: DenseOutput) -> Tensor:

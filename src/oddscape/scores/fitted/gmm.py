@@ -51,7 +51,7 @@ class MixtureDensity:
             weight - (whiten @ (rows - mean[:, None])).square().sum(1) / 2 for mean, whiten, weight in parts
         ]
         density = torch.stack(log_joint, 1).logsumexp(1)
-        return out.full_size(-density.view(len(features), 1, *features.shape[-2:])).squeeze(1)
+        return out.full_size(-density.view(features.shape[0], 1, *features.shape[-2:])).squeeze(1)
 
 
 class MixtureStatistics:

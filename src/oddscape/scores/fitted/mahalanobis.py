@@ -43,7 +43,7 @@ class MahalanobisDistance:
         white = whiten @ (features.flatten(2) - centre[:, None])
         to_each = means.square().sum(1)[:, None] - 2 * (means @ white)
         nearest = (to_each.amin(1) + white.square().sum(1)).clamp(min=0)
-        return out.full_size(nearest.view(len(features), 1, *features.shape[-2:])).squeeze(1)
+        return out.full_size(nearest.view(features.shape[0], 1, *features.shape[-2:])).squeeze(1)
 
 
 class MahalanobisStatistics:

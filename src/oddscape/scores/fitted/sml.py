@@ -39,7 +39,7 @@ class StandardizedMaxLogit:
         # One product with "is the largest" looks both up, in a sixth of the time of argmax.
         largest = (logits == peak.unsqueeze(1)).float().flatten(2)
         table = torch.stack([self.mean, self.deviation, torch.ones_like(self.mean)]).to(logits.device)
-        mean, deviation, ties = (table @ largest).view(len(peak), 3, *out.size).unbind(1)
+        mean, deviation, ties = (table @ largest).view(peak.shape[0], 3, *out.size).unbind(1)
         return (mean - ties * peak) / deviation
 
 

@@ -41,7 +41,7 @@ class VirtualLogit:
         features = features_of(out)
         origin, residual = self.origin.to(features.device), self.residual.to(features.device)
         length = (residual.T @ (features.flatten(2) - origin[:, None])).norm(dim=1)
-        virtual = self.alpha * length.view(len(features), 1, *features.shape[-2:])
+        virtual = self.alpha * length.view(features.shape[0], 1, *features.shape[-2:])
         return out.full_size(virtual).squeeze(1) - out.log_evidence
 
 
