@@ -188,6 +188,11 @@ def test_nineteen_classes_are_cityscapes(tiny_network):
     assert Detector(tiny_network(5)).label_space.classes[4] == "class 4"
 
 
+def test_a_label_space_of_other_classes_is_refused(tiny_network):
+    with pytest.raises(OddscapeError, match=r"^the network knows 5 classes, the label space names 19$"):
+        Detector(tiny_network(5), label_space=CITYSCAPES)
+
+
 @pytest.mark.parametrize(
     ("score", "message"),
     [("void", "score 'void' needs void_logits"), ("enegry", "unknown score 'enegry'; known: ")],

@@ -105,8 +105,8 @@ class Detector:
         rules: minimum size of anomalous regions and hysteresis.
 
     Raises:
-        OddscapeError: an unknown score, one that needs what the network does not give, or rules for regions
-            that the threshold does not allow.
+        OddscapeError: an unknown score, one that needs what the network does not give, a label space of
+            another number of classes, or rules for regions that the threshold does not allow.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Detector:
         self.threshold = None if threshold is None else float(threshold)
         self.rules = check_rules(rules, self.threshold)
         self.size = size
-        self.label_space = label_space or label_space_of(out.num_classes)
+        self.label_space = _fitting(label_space or label_space_of(out.num_classes), out.num_classes)
 
     def deciding_by(self, threshold: float | None, rules: RegionRules = AS_THEY_ARE) -> Self:
         """The same detector with another threshold and other rules for regions.
@@ -254,6 +254,14 @@ class Detector:
             OddscapeError: this installation lacks its file.
         """
         return cls.load(shipped_file())
+
+
+def _fitting(label_space: LabelSpace, num_classes: int) -> LabelSpace:
+    if label_space.num_classes != num_classes:
+        raise OddscapeError(
+            f"the network knows {num_classes} classes, the label space names {label_space.num_classes}"
+        )
+    return label_space
 
 
 def _as_array(picture: str | Path | Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -10,7 +10,6 @@ from oddscape.export import export_detector
 from oddscape.export.conversion import traced
 from oddscape.export.detectors import DetectorGraph
 from oddscape.export.exportable import require_exportable
-from oddscape.labels import label_space_of
 from oddscape.models import probe
 from oddscape.outputs import DenseOutput, NativeMaps
 from oddscape.scores import FITTED
@@ -91,12 +90,6 @@ def test_a_class_map_has_room_for_255_classes(tmp_path):
         require_exportable(many, tmp_path / "x.onnx")
     with pytest.raises(OddscapeError, match=message):
         many.predict(torch.zeros(8, 8, 3, dtype=torch.uint8).numpy())
-
-
-def test_names_are_for_the_classes_that_there_are(tmp_path):
-    detector = Detector(Network(), "energy", label_space=label_space_of(2))
-    with pytest.raises(OddscapeError, match=r"knows 3 classes, the detector's label space names 2$"):
-        require_exportable(detector, tmp_path / "x.onnx")
 
 
 def test_what_and_where_is_checked_first(tmp_path):

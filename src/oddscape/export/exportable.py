@@ -11,7 +11,6 @@ from oddscape.detector import Detector
 from oddscape.errors import OddscapeError
 from oddscape.export.conversion import require_packages
 from oddscape.inference.maps import require_class_map
-from oddscape.models import probe
 from oddscape.scores import Score
 from oddscape.scores.fitted.knn import NeighbourDistance
 from oddscape.wrappers.mc_dropout import MCDropout
@@ -43,7 +42,7 @@ def require_exportable(detector: Detector, path: Path) -> None:
     refusals = [*map(_refusal, detector.net.modules()), _score_refusal(detector.score)]
     for refusal in filter(None, refusals):
         raise OddscapeError(refusal)
-    _require_classes(detector)
+    require_class_map(detector.label_space.num_classes)
 
 
 def _require_plain(weight: nn.Parameter) -> None:
@@ -92,10 +91,3 @@ def _score_refusal(score: Score) -> str | None:
             f"mahalanobis or gmm, and {_ANEW}"
         )
     return None
-
-
-def _require_classes(detector: Detector) -> None:
-    classes, named = probe(detector.net).num_classes, detector.label_space.num_classes
-    require_class_map(classes)
-    if named != classes:
-        raise OddscapeError(f"the network knows {classes} classes, the detector's label space names {named}")
