@@ -21,7 +21,6 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from oddscape.inference import BAND_COLUMNS
 from oddscape.inference.bands import by_bands
 from oddscape.inference.kernel import in_one_kernel
 from oddscape.inference.maps import Postprocessed
@@ -70,7 +69,7 @@ def maps_of(result: Postprocessed, name: str) -> Maps:
     return result.classes, result.scores[name]
 
 
-PLAIN, BANDS = "plain PyTorch", f"bands of {BAND_COLUMNS} columns"
+PLAIN, BANDS = "plain PyTorch", "bands of columns"
 WAYS: dict[str, Way] = {PLAIN: plain, BANDS: bands, "one kernel": kernel}
 
 

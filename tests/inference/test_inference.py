@@ -49,6 +49,14 @@ def test_bands_equal_the_plain_computation(native, size, align_corners, band_col
         torch.testing.assert_close(result.scores[name], score(out), rtol=1e-5, atol=2e-5)
 
 
+def test_half_precision_of_the_networks_surroundings_stays_out():
+    out = output((1, 8, 12), (32, 48))
+    with torch.autocast("cpu", torch.bfloat16):
+        result = postprocess(out, SCORES)
+    for name, score in SCORES.items():
+        torch.testing.assert_close(result.scores[name], score(out), rtol=1e-5, atol=2e-5)
+
+
 # Of any member, so that each must be at its own place.
 OF_MEMBERS = Score(
     "members",

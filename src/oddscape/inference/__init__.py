@@ -18,14 +18,14 @@ from torch import nn
 
 from oddscape.data import resize_image
 from oddscape.data.tensors import to_tensor
-from oddscape.inference.bands import BAND_COLUMNS, by_bands
+from oddscape.inference.bands import by_bands
 from oddscape.inference.kernel import fits_kernel, in_one_kernel
-from oddscape.inference.maps import Postprocessed
+from oddscape.inference.maps import Postprocessed, require_class_map
 from oddscape.outputs import DenseOutput
 from oddscape.scores import Score
 from oddscape.sizes import InferenceSize, Size, seen_size
 
-__all__ = ["BAND_COLUMNS", "Postprocessed", "postprocess", "run_network"]
+__all__ = ["Postprocessed", "postprocess", "run_network"]
 
 _EVIDENCE = Score("ln p̂(x)", lambda out: out.log_evidence, "logsumexp_k f_k", "")
 
@@ -57,7 +57,7 @@ def run_network(
 
 @torch.inference_mode()
 def postprocess(
-    out: DenseOutput, scores: Mapping[str, Score], band_columns: int = BAND_COLUMNS
+    out: DenseOutput, scores: Mapping[str, Score], band_columns: int | None = None
 ) -> Postprocessed:
     """Compute the class map and several scores at picture size without full-size logits in memory.
 
@@ -68,8 +68,14 @@ def postprocess(
         out: the network's output.
         scores: the scores by name; those that are not per pixel are computed whole. What is done to a
             finished map (:class:`~oddscape.scores.postprocessing.PostProcessing`) comes last.
-        band_columns: columns of a band; 32 fill the vectors and keep a band of 19 classes to 2.5 MB.
+        band_columns: columns of a band; None: what suits the device.
     """
+    with torch.autocast(out.native.logits.device.type, enabled=False):  # whatever the network ran under
+        return _postprocess(out, scores, band_columns)
+
+
+def _postprocess(out: DenseOutput, scores: Mapping[str, Score], band_columns: int | None) -> Postprocessed:
+    require_class_map(out.num_classes)
     wanted = {name: score for name, score in scores.items() if score.per_pixel}
     if any(score.reads_evidence for score in scores.values()):
         wanted[_EVIDENCE.name] = _EVIDENCE
@@ -84,7 +90,7 @@ def postprocess(
     return Postprocessed(full.classes, finished)
 
 
-def _per_pixel(out: DenseOutput, scores: Mapping[str, Score], band_columns: int) -> Postprocessed:
+def _per_pixel(out: DenseOutput, scores: Mapping[str, Score], band_columns: int | None) -> Postprocessed:
     """Classes and per-pixel scores by what suits the device."""
     fused = None
     if out.native.logits.is_cuda:

@@ -20,22 +20,22 @@ from oddscape.inference.maps import Postprocessed, first_largest
 from oddscape.outputs import DenseOutput, NativeMaps
 from oddscape.scores import Score
 
-BAND_COLUMNS = 32
+_COLUMNS = 32  # fill the vectors and keep a band of 19 classes to 2.5 MB
+_COLUMNS_ON_GPU = 256  # there each band costs some twenty launches, whatever its width
 
 # Not a map: [N, Q, K + 1], and [M, N, K, h, w].
 _WITHOUT_PLACE, _OF_MEMBERS = "class_logits", "member_logits"
 
 
-def by_bands(
-    out: DenseOutput, scores: Mapping[str, Score], band_columns: int = BAND_COLUMNS
-) -> Postprocessed:
+def by_bands(out: DenseOutput, scores: Mapping[str, Score], band_columns: int | None = None) -> Postprocessed:
     """Classes and per-pixel scores, with memory for one band beside the maps themselves.
 
     Args:
         out: the network's output.
         scores: by name, all per pixel.
-        band_columns: columns of a band; 32 fill the vectors and keep a band of 19 classes to 2.5 MB.
+        band_columns: columns of a band; None: what suits the device.
     """
+    band_columns = band_columns or (_COLUMNS_ON_GPU if out.native.logits.is_cuda else _COLUMNS)
     full, width = _unfilled(out, scores), out.size[1]
     upsampler = _BandUpsampler(out, {need for score in scores.values() for need in score.needs})
     for picture, left in product(range(len(full.classes)), range(0, width, band_columns)):
@@ -69,7 +69,9 @@ class _BandUpsampler:
         widths = {maps.shape[-1] for name, maps in self.native.items() if name != _WITHOUT_PLACE}
         across = {w: neighbours(w, out.size[1], align_corners=out.align_corners) for w in widths}
         device = out.native.logits.device
-        self.columns = {w: (found, _blend_matrix(found, w).to(device)) for w, found in across.items()}
+        # Float32 factors lose all but 10 bits in a GPU's products where TF32 is allowed; doubles never do.
+        dtype = torch.float64 if device.type == "cuda" else torch.float32
+        self.columns = {w: (found, _blend_matrix(found, w).to(device, dtype)) for w, found in across.items()}
 
     def band(self, picture: int, columns: slice) -> DenseOutput:
         """The given columns of one picture as an output of its own, already at full size."""
@@ -91,7 +93,7 @@ class _BandUpsampler:
         """The given columns of maps [C, h, w] at full size, float32 [1, C, H, columns]."""
         across, blend = self.columns[maps.shape[-1]]
         native = slice(int(across.low[columns.start]), int(across.high[columns.stop - 1]) + 1)
-        short = maps[..., native].float() @ blend[native, columns]
+        short = (maps[..., native].to(blend.dtype) @ blend[native, columns]).float()
         # [C, h, w] seen as C pictures of w channels, h wide, channels last: interpolate then goes over whole
         # vectors of columns and takes a third of the time.
         tall = F.interpolate(

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from oddscape.inference.interpolation import neighbours
-from oddscape.inference.maps import Postprocessed, first_largest
+from oddscape.inference.maps import Postprocessed
 from oddscape.outputs import DenseOutput, NativeMaps
 from oddscape.scores import Score
 
 _HEADS = ("outlier_logits", "void_logits")  # beside the logits, what the kernel upsamples
-_MOST_UNROLLED = 64  # classes; beyond, a pixel's logits no longer fit into a thread's registers
+_MOST_UNROLLED = 32  # classes; beyond, generating the kernel takes minutes, and registers run out
 
 Functions = tuple[tuple[str, Callable[[DenseOutput], Tensor]], ...]
 """Scores by name, in a form that can be looked up."""
@@ -54,12 +54,17 @@ def in_one_kernel(out: DenseOutput, scores: Mapping[str, Score]) -> Postprocesse
 
     Returns:
         None where nothing could be compiled, for want of Triton for example; a warning says why, once.
+
+    Raises:
+        torch.OutOfMemoryError: the GPU has no room for the maps themselves.
     """
     functions = tuple((name, score.function) for name, score in scores.items())
     if torch._dynamo.config.disable or (out.num_classes, functions) in _refused:
         return None
     try:
         return run_kernel(compiled(out.num_classes, functions), out, scores)
+    except torch.OutOfMemoryError:
+        raise  # bands take more
     except Exception as problem:  # compilers and drivers raise what they like; bands need neither
         _refused.add((out.num_classes, functions))
         cause = getattr(problem, "inner_exception", problem)
@@ -79,10 +84,14 @@ def run_kernel(kernel: Kernel, out: DenseOutput, scores: Mapping[str, Score]) ->
 @lru_cache(maxsize=32)
 def compiled(num_classes: int, functions: Functions) -> Kernel:
     """``classes_and_scores`` of these scores, compiled to one kernel for each new kind of maps."""
-    kernel: Kernel = torch.compile(
-        partial(classes_and_scores, functions), fullgraph=True, options=_options(num_classes)
-    )
-    return kernel
+
+    def kernel(native: dict[str, Placed]) -> tuple[Tensor, dict[str, Tensor]]:
+        return classes_and_scores(functions, native)
+
+    # The compiler stores what it made by code object, and gives up at eight variants (dtypes, sizes that
+    # vary, GPUs): these scores are to have eight of their own.
+    kernel.__code__ = kernel.__code__.replace()
+    return torch.compile(kernel, fullgraph=True, options=_options(num_classes))
 
 
 def _options(num_classes: int) -> dict[str, Any]:
@@ -94,6 +103,9 @@ def _options(num_classes: int) -> dict[str, Any]:
         "realize_opcount_threshold": _most_operations(num_classes),
         "realize_reads_threshold": 32,  # an interpolated logit reads 7 buffers, and scores add their own
         "realize_acc_reads_threshold": 32,
+        # A small picture's sums over many classes are not dealt out to several kernels, which would pass its
+        # logits on through memory; what is compiled for it may serve larger pictures, too.
+        "split_reductions": False,
     }
 
 
@@ -122,7 +134,9 @@ def classes_and_scores(functions: Functions, native: dict[str, Placed]) -> tuple
     height, width = full.logits.shape[2:]
     out = DenseOutput(full, (height, width))
     scores = {name: score(out) for name, score in functions}
-    return first_largest(out).to(torch.uint8), scores
+    # Not first_largest, which needs a class less the peak to be exactly 0: beyond _MOST_UNROLLED the kernel
+    # blends logits once for the peak and once more for the difference, and may round them otherwise.
+    return out.logits.argmax(1).to(torch.uint8), scores
 
 
 def blended(maps: Tensor, rows: Axis, columns: Axis) -> Tensor:
@@ -141,17 +155,20 @@ def blended(maps: Tensor, rows: Axis, columns: Axis) -> Tensor:
 
 
 def _placed(maps: Tensor, out: DenseOutput) -> Placed:
+    maps = maps.detach()  # marked below, and of one kind for the compiler whether it has a gradient or not
     # Classes are unrolled, so their number is part of the kernel; all other sizes may vary.
     torch._dynamo.mark_static(maps, 1)
     rows, columns = (
-        _axis(native, full, out.align_corners, maps.device)
-        for native, full in zip(maps.shape[2:], out.size, strict=True)
+        _axis(side, maps.shape[2:][side], out.size[side], out.align_corners, maps.device) for side in (0, 1)
     )
     return maps, rows, columns
 
 
 @lru_cache(maxsize=32)
-def _axis(native: int, full: int, align_corners: bool, device: torch.device) -> Axis:
+def _axis(side: int, native: int, full: int, align_corners: bool, device: torch.device) -> Axis:
+    # The side tells rows from columns of a square picture: one tensor in both places would be another kind
+    # of input to the compiler, and another kernel.
+    del side
     found = neighbours(native, full, align_corners=align_corners)
     low, high, share = (torch.from_numpy(part).to(device) for part in (found.low, found.high, found.share))
     return low, high, share
