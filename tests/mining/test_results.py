@@ -60,7 +60,13 @@ def keep(settings, tmp_path):
 
 def test_the_results_of_shards_are_those_of_one_process(found, keep):
     one, three = keep(found), keep(found, 3, "three")
-    mining = [write_results(folder, keep=25, tables=("csv", "parquet")) for folder in (one, three)]
+    told: list[tuple[int, int]] = []
+    tables = ("csv", "parquet")
+    mining = [
+        write_results(folder, keep=25, tables=tables, advance=lambda *so_far: told.append(so_far))
+        for folder in (one, three)
+    ]
+    assert told == 2 * [(done, len(found)) for done in range(1, len(found) + 1)]
     assert mining[0] == mining[1]
     for file in ("ranking.csv", "shortlist.txt", "gallery.html"):
         assert (one / file).read_bytes() == (three / file).read_bytes()

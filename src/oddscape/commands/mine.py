@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from oddscape.commands.options import DetectorOptions
+from oddscape.commands.progress import progress_bar
 from oddscape.errors import OddscapeError
 from oddscape.weights.shipped import SHIPPED
 
@@ -88,7 +89,10 @@ def mine(
 
     from oddscape.mining.results import write_results
 
-    done = write_results(out, ranking=rank_by, keep=keep, distance=distance, tables=table)
+    with progress_bar("ranking") as advance:
+        done = write_results(
+            out, ranking=rank_by, keep=keep, distance=distance, tables=table, advance=advance
+        )
     _show(done, out, rank_by, table)
     if done.errors:
         left = done.failed - len(done.errors)

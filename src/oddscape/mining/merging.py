@@ -76,6 +76,10 @@ class MinedShards:
             raise OddscapeError(f"{folder}: {_shards(unfinished, count)} not finished: mine on, then merge")
         return cls(shards, about[0][0])
 
+    def count(self) -> int:
+        """How many pictures they hold, those that could not be scored among them."""
+        return sum(shard.count() for shard in self.shards)
+
     def ranked(self, ranking: str = "region", distance: int = DISTANCE) -> Iterator[RankedPicture]:
         """Rank the pictures that were scored, highest figure first, equal ones in the order of their paths.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from oddscape.advance import Advance
 from oddscape.errors import OddscapeError
 from oddscape.files import written_atomically
 from oddscape.mining.gallery import write_gallery
@@ -23,6 +24,7 @@ def write_results(
     keep: int = 200,
     distance: int = DISTANCE,
     tables: Sequence[str] = ("csv",),
+    advance: Advance = lambda _done, _total: None,
 ) -> Mining:
     """Merge the shards of a mining and write what came out.
 
@@ -36,20 +38,23 @@ def write_results(
         distance: pictures are near-duplicates whose hashes differ in at most so many of 128 bits; below 0:
             none are.
         tables: of ``TABLES``.
+        advance: told after every picture how many of all are in the tables.
 
     Raises:
         OddscapeError: shards that are missing, not finished or not of one mining, no pictures at all, or a
             disk that refuses.
     """
     shards, mining = MinedShards.found(folder), Mining(keep)
-    classes = shards.settings.classes
+    classes, total = shards.settings.classes, shards.count()
     with _tables(folder, tables, classes) as write:
         for picture in shards.ranked(ranking, distance):
             mining.add(picture)
             write(ranked_row(picture, classes))
+            advance(mining.ranked, total)
         for mined in shards.failed():
             mining.add_failed(mined)
             write(failed_row(mined))
+            advance(mining.ranked + mining.failed, total)
         if not mining.ranked + mining.failed:
             raise OddscapeError(f"no pictures in {', '.join(shards.settings.pictures)}")
     for kind in set(TABLES) - set(tables):  # one of an earlier merge would be of another ranking

@@ -76,8 +76,16 @@ def mine_shard(
     require_count(folder, shard)
     paths = _some(listed(sources, lists), settings.pictures)
     counts = ShardCounts()
+
+    def known(path: str) -> bool:
+        held = store.retain(path, Stamp.of(path))
+        if held:
+            counts.known += 1
+            advance(counts)
+        return held
+
     with ShardStore(store_path(folder, shard), settings) as store:
-        wanted = (path for path in paths if shard.takes(path) and not _is_known(path, store, counts))
+        wanted = (path for path in paths if shard.takes(path) and not known(path))
         for mined in score_pictures(detector, wanted, readers):
             store.add(mined)
             counts.failed += bool(mined.error)
@@ -106,9 +114,3 @@ def _some(paths: Iterator[str], given: Sequence[str]) -> Iterator[str]:
     if first is None:
         raise OddscapeError(f"no pictures ({', '.join(ANY_PICTURE_SUFFIXES)}) in {', '.join(given)}")
     return chain([first], paths)
-
-
-def _is_known(path: str, store: ShardStore, counts: ShardCounts) -> bool:
-    known = store.retain(path, Stamp.of(path))
-    counts.known += known
-    return known

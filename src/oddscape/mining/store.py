@@ -165,6 +165,12 @@ class StoredShard:
             settings, finished = file.execute("SELECT settings, finished FROM about").fetchone()
         return MiningSettings.from_json(json.loads(settings)), bool(finished)
 
+    def count(self) -> int:
+        """How many pictures it holds, those that could not be scored among them."""
+        with self._opened() as file:
+            found: int = file.execute("SELECT COUNT(*) FROM pictures").fetchone()[0]
+        return found
+
     def ranked(self, ranking: str) -> Iterator[Mined]:
         """The pictures that were scored, the highest figure first, and in the order of their paths.
 
