@@ -257,6 +257,8 @@ def assert_same_weights(one, other):
 @pytest.fixture
 def interrupted(monkeypatch):
     """Press Ctrl-C after a step of training."""
+    # A suite that was started in the background inherits that Ctrl-C is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def at(step):
         def press(report):
@@ -269,7 +271,8 @@ def interrupted(monkeypatch):
 
         monkeypatch.setattr("oddscape.training.progress.progress_bar", bar)
 
-    return at
+    yield at
+    signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_during_training_is_one_line_and_the_run_resumes(
