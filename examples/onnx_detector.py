@@ -21,6 +21,8 @@ inputs = {"image": np.asarray(ImageOps.exif_transpose(Image.open(picture)).conve
 if about["threshold_input"] == "true":
     threshold = threshold or [about["threshold"] or sys.exit("give a threshold at the end")]
     inputs["threshold"] = np.array(threshold, np.float32)
+elif threshold:
+    sys.exit("this file takes no threshold")
 classes, score, *anomaly = (maps[0] for maps in detector.run(None, inputs))
 shown = anomaly[0] if anomaly else (score - score.min()) / (np.ptp(score) or 1)
 Image.fromarray((255 * shown).astype(np.uint8)).save(result)

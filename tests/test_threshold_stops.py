@@ -71,6 +71,15 @@ def test_a_detector_takes_the_thresholds_of_single_precision_as_they_are(maps, r
         )
 
 
+def test_double_precision_is_known_also_where_anomalies_saturate(maps):
+    score, truth = maps[0].astype(np.float64) / 7, maps[1]
+    score[truth == 1] = 1.0
+    score[0, 0, 0], truth[0, 0, 0] = 1 - 1e-12, 0
+    stops = threshold_stops(tallied(score, truth))
+    for stop in stops:
+        assert stop.fpr == pytest.approx((score[truth == 0] > stop.threshold).mean(), abs=1e-12)
+
+
 def test_the_stop_of_an_undefined_score_is_in_the_middle(result):
     stops = threshold_stops(result)
     assert stop_for(stops, math.nan) == len(stops) // 2

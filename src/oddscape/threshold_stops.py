@@ -71,8 +71,11 @@ def _at_edges(curves: Curves, *, defined: bool) -> list[Stop]:
 
 def _precision(curves: Curves) -> type[np.float32 | np.float64]:
     """Of the scores: single, as detectors give them, unless one of files needs more."""
-    scores = np.array([rates[0] for rates in curves.rates])
-    return np.float32 if (scores.astype(np.float32) == scores).all() else np.float64
+    # The ends are the lowest and the highest score of all: one tells where anomalies saturate.
+    ends = [*curves.score_edges[:1], *curves.score_edges[-1:]]
+    scores = np.array([*(rates[0] for rates in curves.rates), *ends])
+    with np.errstate(over="ignore"):
+        return np.float32 if (scores.astype(np.float32) == scores).all() else np.float64
 
 
 def _just_below(scores: list[float], precision: type[np.float32 | np.float64]) -> list[float]:

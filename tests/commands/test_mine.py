@@ -136,7 +136,7 @@ def seen(monkeypatch):
     return seen
 
 
-def test_what_is_no_longer_there_is_left_out_and_the_rest_is_not_scored_again(mine, drives, seen):
+def test_what_is_not_listed_any_more_is_left_out_and_the_rest_is_not_scored_again(mine, drives, seen):
     (drives / "0" / "bad.png").write_bytes(b"no picture")
     mine("--out", "two")
     for name in ("0/bad.png", "0/00.png", "1/03.png"):
@@ -145,12 +145,24 @@ def test_what_is_no_longer_there_is_left_out_and_the_rest_is_not_scored_again(mi
     status, printed, err = mine("--out", "two")
     assert (status, err, seen) == (0, "", [])
     said, *_, last = printed.splitlines()
-    assert said == "3 pictures of an earlier run are no longer there, and left out"
+    assert said == "3 pictures are not listed any more, and left out"
     assert last.startswith("12 pictures ranked, 1 of them near-duplicates: ")
     assert mine("--out", "one")[0] == 0
     one, two = (drives.parent / name for name in ("one", "two"))
     for file in WRITTEN - {"shards"}:
         assert (one / file).read_bytes() == (two / file).read_bytes()
+
+
+def test_a_list_that_ended_too_early_costs_no_scores(run, drives, network, seen):
+    paths = drives.parent / "paths.txt"
+    whole = "".join(f"drives/0/0{number}.png\n" for number in range(0, 8, 2))
+    results = []
+    for lines in (whole, whole[:32], whole):
+        paths.write_text(lines)
+        assert run("mine", *network, "--list", paths)[0] == 0
+        results.append((drives.parent / "mined" / "ranking.csv").read_bytes())
+    assert len(seen) == 4
+    assert results[0] == results[2] != results[1]
 
 
 def test_a_shard_says_what_is_gone_and_so_do_two_processes(mine, drives, network, two_processes):
@@ -160,12 +172,12 @@ def test_a_shard_says_what_is_gone_and_so_do_two_processes(mine, drives, network
         file.unlink()
     call = "import sys; from oddscape.cli import app; app(sys.argv[1:])"
     printed = two_processes("-c", call, "mine", "drives", *network)
-    assert printed[0].startswith("7 pictures of an earlier run are no longer there, and left out\n")
+    assert printed[0].startswith("7 pictures are not listed any more, and left out\n")
     assert printed[1] == ""
     assert "7 pictures ranked" in printed[0]
     (drives / "1" / "01.png").unlink()
     said = [mine("--shard", f"{number}/2")[1] for number in (1, 2)]
-    assert sum(", 1 no longer there; " in it for it in said) == 1
+    assert sum(", 1 not listed any more; " in it for it in said) == 1
 
 
 def test_a_picture_that_changed_is_scored_again(mine, drives, seen):

@@ -77,7 +77,7 @@ def test_a_picture_of_another_size_or_time_is_another(path, settings, facts, cha
     assert [it.facts.region_score for it in StoredShard(path).ranked("region")] == [2.0]
 
 
-def test_what_is_gone_is_forgotten_when_all_was_gone_through(path, settings, facts):
+def test_what_is_not_listed_any_more_belongs_to_no_result_and_is_kept(path, settings, facts):
     with ShardStore(path, settings) as store:
         for name in "abcd":
             store.add(Mined(name, facts(), stamp=STAMP))
@@ -90,8 +90,20 @@ def test_what_is_gone_is_forgotten_when_all_was_gone_through(path, settings, fac
         assert all([store.retain("b", STAMP), store.retain("d", STAMP)])
         store.add(Mined("f", facts(), stamp=STAMP))
         assert store.finish() == 3
-    assert [it.path for it in StoredShard(path).ranked("region")] == ["b", "d", "f"]
-    assert list(StoredShard(path).failed()) == []
+    stored = StoredShard(path)
+    assert [it.path for it in stored.ranked("region")] == ["b", "d", "f"]
+    assert (list(stored.failed()), stored.count()) == ([], 3)
+    with ShardStore(path, settings) as store:
+        assert all(store.retain(name, STAMP) for name in "abcdf")
+        assert store.finish() == 0
+    assert [it.path for it in stored.ranked("region")] == ["a", "b", "c", "d", "f"]
+
+
+def test_a_store_without_anything_in_it_says_so(path):
+    path.parent.mkdir(parents=True)
+    path.touch()
+    with pytest.raises(OddscapeError, match=r"2-of-3.sqlite holds nothing yet: mine on, then merge$"):
+        StoredShard(path).about()
 
 
 def test_a_store_of_another_version_is_refused(path, settings):

@@ -48,8 +48,8 @@ def mine(
     """Rank many pictures by what is anomalous in them: a table of all, a gallery and a list of the first.
 
     Started again, a run scores what is new, what has changed (by the size of the file and the time of its
-    last change) and what could not be scored, and leaves out what is no longer there; so an interrupted one
-    goes on where it was. Started by ``torchrun``, several processes share the pictures; by hand, several
+    last change) and what could not be scored, and leaves out what is not listed any more; so an interrupted
+    one goes on where it was. Started by ``torchrun``, several processes share the pictures; by hand, several
     machines do with --shard, and --merge brings together what they found. The result is the same. Without
     --weights, --model or --detector, the detector that comes with Oddscape does it.
 
@@ -124,10 +124,10 @@ def _scored(
     if asked is not None:
         _print(f"shard {shard}: {done}; oddscape mine --merge --out {out} when all {shard.count} are done")
         return False
-    gone = done.gone + sum(other.gone for other in processes.others(done))  # each has finished its own
-    if gone and processes.is_main:
-        them = "1 picture of an earlier run is" if gone == 1 else f"{gone:,} pictures of an earlier run are"
-        _print(f"{them} no longer there, and left out")
+    unlisted = done.unlisted + sum(it.unlisted for it in processes.others(done))  # each has finished its own
+    if unlisted and processes.is_main:
+        them = "1 picture is" if unlisted == 1 else f"{unlisted:,} pictures are"
+        _print(f"{them} not listed any more, and left out")
     return processes.is_main
 
 

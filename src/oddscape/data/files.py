@@ -24,7 +24,7 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
 
     Grey and palette pictures become RGB, transparency is dropped, and the rotation that a camera noted
     (EXIF) is carried out: the picture is as a viewer shows it. Pillow refuses bombs, and what it merely warns
-    of is ignored (:func:`ignore_pillow_warnings`).
+    of is ignored, from then on in the whole process (:func:`ignore_pillow_warnings`).
 
     Args:
         path: a file that Pillow decodes, of 8 bits a channel.
@@ -82,8 +82,9 @@ def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> NDArray[
 def ignore_pillow_warnings() -> None:
     """Let what Pillow merely warns of (very large pictures, odd metadata) neither stop nor print anything.
 
-    This holds for the whole process from now on. ``warnings.catch_warnings`` would end it again, but changes
-    what the warnings of all threads do, and pictures are read by several at once.
+    This holds for the whole process from now on, pictures that others open included.
+    ``warnings.catch_warnings`` would end it again, but changes what the warnings of all threads do, and
+    pictures are read by several at once.
     """
     with _one_at_a_time:
         if _NO_WARNINGS_OF_PILLOW not in warnings.filters[:1]:

@@ -97,8 +97,9 @@ def export_detector(
 
     Args:
         detector: on the CPU.
-        path: the file; it is written once it agrees with the detector at all ``sizes``, and with
-            ``Detector.predict``, which resizes by Pillow, on pictures that end at half a side, too.
+        path: the file; it is written once it agrees with the detector's graph at all ``sizes``, and with
+            ``Detector.predict``, which resizes by Pillow: at ``sizes`` where pictures keep their size, else
+            on pictures of the detector's size and of twice that.
         threshold_input: whether the threshold is a second input ``threshold``, float32 [1], instead of the
             detector's own.
         about: further facts for the metadata, such as the licence of the weights.

@@ -63,11 +63,11 @@ def in_one_kernel(out: DenseOutput, scores: Mapping[str, Score]) -> Postprocesse
         return None
     try:
         return run_kernel(compiled(out.num_classes, functions), out, scores)
-    except torch.OutOfMemoryError:
-        raise  # bands take more
     except Exception as problem:  # compilers and drivers raise what they like; bands need neither
-        _refused.add((out.num_classes, functions))
         cause = getattr(problem, "inner_exception", problem)
+        if isinstance(cause, torch.OutOfMemoryError):
+            raise cause from None  # bands take even more
+        _refused.add((out.num_classes, functions))
         reason = str(cause).strip().partition("\n")[0]
         warnings.warn(
             f"class maps and scores are computed in bands, not in one kernel: {reason}", stacklevel=3

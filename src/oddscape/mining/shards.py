@@ -29,19 +29,19 @@ class ShardCounts:
         scored: pictures that were scored now.
         failed: pictures that could not be scored.
         known: pictures that an earlier run had scored.
-        gone: pictures of an earlier run that are no longer there; told at the end.
+        unlisted: pictures of the run before that are not listed any more; told at the end.
     """
 
     scored: int = 0
     failed: int = 0
     known: int = 0
-    gone: int = 0
+    unlisted: int = 0
 
     def __str__(self) -> str:
         known = [f"{self.known:,} known from before"] if self.known else []
         failed = [f"{self.failed:,} failed"] if self.failed else []
-        gone = [f"{self.gone:,} no longer there"] if self.gone else []
-        return ", ".join([f"{self.scored:,} scored", *known, *failed, *gone])
+        unlisted = [f"{self.unlisted:,} not listed any more"] if self.unlisted else []
+        return ", ".join([f"{self.scored:,} scored", *known, *failed, *unlisted])
 
 
 def mine_shard(
@@ -57,8 +57,8 @@ def mine_shard(
     """Score the pictures of a shard and keep what is found below ``folder``; go on where an earlier run was.
 
     A picture that an earlier run scored is known by its path, and is not scored again unless the size of its
-    file or the time of its last change is another; one that could not be scored is tried again; what is no
-    longer listed is forgotten in the end. What is in memory does not grow with the number of pictures.
+    file or the time of its last change is another; one that could not be scored is tried again; what is not
+    listed any more belongs to no result. What is in memory does not grow with the number of pictures.
 
     Args:
         detector: with a threshold.
@@ -91,7 +91,7 @@ def mine_shard(
             counts.failed += bool(mined.error)
             counts.scored += not mined.error
             advance(counts)
-        counts.gone = store.finish()
+        counts.unlisted = store.finish()
     return counts
 
 

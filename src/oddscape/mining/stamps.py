@@ -9,7 +9,7 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Stamp:
-    """Size and time of a file; when either has changed, so has the picture.
+    """Size and time of a file; when either has changed, the picture is taken to have.
 
     Args:
         size: in bytes.

@@ -32,9 +32,10 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS about (settings TEXT NOT NULL, finished INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS pictures (
     path BLOB NOT NULL UNIQUE, region_score REAL, anomalous_share REAL, mean_score REAL,
-    facts TEXT NOT NULL, error TEXT NOT NULL, size INTEGER, modified INTEGER
+    facts TEXT NOT NULL, error TEXT NOT NULL, size INTEGER, modified INTEGER,
+    listed INTEGER NOT NULL  -- when all were last gone through
 );
-CREATE TEMP TABLE listed (picture INTEGER PRIMARY KEY);
+CREATE TEMP TABLE listed_now (picture INTEGER PRIMARY KEY);
 """
 
 
@@ -118,7 +119,7 @@ class ShardStore:
         stamp = (None, None) if mined.stamp is None else (mined.stamp.size, mined.stamp.modified)
         with _said_of(self._path):
             row = self._file.execute(
-                "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)",
                 [os.fsencode(mined.path), *figures, kept, path_text(mined.error), *stamp],
             )
             self._note_listed(row.lastrowid)
@@ -127,21 +128,26 @@ class ShardStore:
                 self._committed = time.monotonic()
 
     def finish(self) -> int:
-        """Note that every picture of the shard was gone through, and forget those that are gone.
+        """Note that every picture of the shard was gone through, and which were listed.
+
+        What was not listed belongs to no result. It is kept all the same: a list that ended too early, or a
+        disk that was not there, costs no scores.
 
         Returns:
-            How many pictures of earlier runs were neither retained nor added again.
+            How many pictures that were listed before are not any more.
         """
         with _said_of(self._path):
-            gone = self._file.execute(
-                "DELETE FROM pictures WHERE rowid NOT IN (SELECT picture FROM listed)"
+            now = "(SELECT picture FROM listed_now)"
+            self._file.execute(f"UPDATE pictures SET listed = 1 WHERE rowid IN {now}")
+            unlisted = self._file.execute(
+                f"UPDATE pictures SET listed = 0 WHERE listed AND rowid NOT IN {now}"
             ).rowcount
             self._file.execute("UPDATE about SET finished = 1")
-        return gone
+        return unlisted
 
     def _note_listed(self, picture: int | None) -> None:
         # SQLite keeps what is temporary on disk, too, beyond a small cache.
-        self._file.execute("INSERT OR IGNORE INTO listed VALUES (?)", [picture])
+        self._file.execute("INSERT OR IGNORE INTO listed_now VALUES (?)", [picture])
 
 
 @dataclass(frozen=True)
@@ -168,7 +174,7 @@ class StoredShard:
     def count(self) -> int:
         """How many pictures it holds, those that could not be scored among them."""
         with self._opened() as file:
-            found: int = file.execute("SELECT COUNT(*) FROM pictures").fetchone()[0]
+            found: int = file.execute("SELECT COUNT(*) FROM pictures WHERE listed").fetchone()[0]
         return found
 
     def ranked(self, ranking: str) -> Iterator[Mined]:
@@ -178,11 +184,11 @@ class StoredShard:
             ranking: one of ``RANKINGS``.
         """
         figure = RANKINGS[ranking]
-        yield from self._pictures(f"WHERE error = '' ORDER BY {figure} DESC, path")
+        yield from self._pictures(f"WHERE listed AND error = '' ORDER BY {figure} DESC, path")
 
     def failed(self) -> Iterator[Mined]:
         """The pictures that could not be scored, in the order of their paths."""
-        yield from self._pictures("WHERE error != '' ORDER BY path")
+        yield from self._pictures("WHERE listed AND error != '' ORDER BY path")
 
     def _pictures(self, which: str) -> Iterator[Mined]:
         # SQLite sorts what is beyond a small cache on disk.
@@ -201,6 +207,8 @@ class StoredShard:
 
 
 def _require_version(file: sqlite3.Connection, path: Path) -> None:
+    if not file.execute("SELECT 1 FROM sqlite_master WHERE name = 'about'").fetchone():
+        raise OddscapeError(f"{path} holds nothing yet: mine on, then merge")
     if file.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
         raise OddscapeError(
             f"{path} was begun by another version of Oddscape: remove it or give another --out"

@@ -51,8 +51,8 @@ def described(region: Region) -> dict[str, Any]:
 
 
 def json_score(score: float) -> float | None:
-    """A score as JSON has it: seven digits, which is what float32 has, and None, as there is no infinity."""
-    return float(f"{score:.7g}") if math.isfinite(score) else None
+    """A score as JSON has it: nine digits, which tell all float32 apart; None, as there is no infinity."""
+    return float(f"{score:.9g}") if math.isfinite(score) else None
 
 
 def write_coco(path: Path, files: Callable[[], Iterable[Path]]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -112,16 +112,14 @@ class Pictures:
             }
         )
 
-    def maps(self) -> list[tuple[int, Markup]]:
+    def maps(self) -> Iterator[tuple[int, Markup]]:
         """Each picture's number and its maps as JSON, a document a picture so that few need be read."""
         by_name = {
             index: {it.name: it for it in gallery.illustrations} for index, gallery in self.galleries.items()
         }
-        return [
-            (number, as_json(_maps({index: its[name] for index, its in by_name.items() if name in its})))
-            for number, name in enumerate(self.names)
-            if name in self.with_maps
-        ]
+        for number, name in enumerate(self.names):
+            if name in self.with_maps:
+                yield number, as_json(_maps({i: its[name] for i, its in by_name.items() if name in its}))
 
     def _row(self, row: Row) -> dict[str, Any]:
         stops, result, gallery = threshold_stops(row.result), row.result, self.galleries.get(row.index)
