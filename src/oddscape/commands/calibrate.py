@@ -217,7 +217,7 @@ def calibrate(
     chosen_on, checked_on = data.chosen_on(), data.checked_on()
     # The rules go with the threshold that is chosen, not with the one that the detector has so far.
     plain = replace(detector, regions=RegionOptions())
-    made, about = plain.load() if plain.names_network else plain.load_shipped()
+    made, about = plain.load_or_shipped()
     done = _calibrated(made, chosen_on, asked, regions.over(made.rules))
     checked = () if checked_on is None else _checked(done, checked_on)
     done.detector.save(out, about | {"calibration": _record(done, chosen_on, checked_on, checked)}, half=half)

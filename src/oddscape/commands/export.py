@@ -133,7 +133,7 @@ def export(
     if keep_slower and precision == "float32":
         raise OddscapeError("--keep-slower is for fewer bits: give --precision float16 or int8, too")
     plain, labelled = judged_on.plain(), judged_on.labelled()
-    loaded, about = detector.load() if detector.names_network else detector.load_shipped()
+    loaded, about = detector.load_or_shipped()
     loaded.net.cpu()
     require_exportable(loaded, out)
     origin = {key: about[key] for key in _ORIGIN if about.get(key)}

@@ -19,10 +19,8 @@ from rich.text import Text
 from oddscape.commands.options import DetectorOptions
 from oddscape.commands.progress import progress_bar
 from oddscape.errors import OddscapeError
-from oddscape.weights.shipped import SHIPPED
 
 if TYPE_CHECKING:
-    from oddscape.detector import Detector
     from oddscape.mining.listing import Shard
     from oddscape.mining.outcome import Mining
     from oddscape.mining.shards import ShardCounts
@@ -117,7 +115,7 @@ def _scored(
     processes = Processes.joined()
     shard = _shard(asked, lists, processes)
     require_count(out, shard)
-    detector = _detector(options, tell=processes.is_main)
+    detector = options.load_announced(tell=processes.is_main)
     total = partial(_count, pictures, lists, shard)
     with _progress(total, shown=processes.is_main) as advance:
         done = mine_shard(detector, out, pictures, lists, shard, readers=readers, advance=advance)
@@ -159,17 +157,6 @@ def _check(keep: int, readers: int, tables: Sequence[str]) -> None:
         raise OddscapeError(f"--readers {readers}: expected 1 or more")
     if "parquet" in tables:
         load_package("pyarrow", "mine")
-
-
-def _detector(options: DetectorOptions, *, tell: bool) -> Detector:
-    """The detector of the options; the one that comes with Oddscape where they name none."""
-    if options.names_network:
-        return options.load()[0]
-    detector, about = options.load_shipped()
-    if tell:
-        licence = about.get("licence", "not stated")
-        _print(f"weights: {SHIPPED}, which comes with Oddscape; licence: {licence}")
-    return detector
 
 
 @contextmanager

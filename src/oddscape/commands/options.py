@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 from cyclopts import Parameter, Token, convert
+from rich.console import Console
 
 from oddscape.errors import OddscapeError
 from oddscape.sizes import InferenceSize, Size, parse_inference_size, parse_size, size_text
@@ -409,7 +410,20 @@ class DetectorOptions:
         """Whether a network is named, or a detector that brings one."""
         return bool(self.detector or self.network.model or self.network.weights)
 
-    def load_shipped(self) -> tuple[Detector, dict[str, str]]:
+    def load_or_shipped(self) -> tuple[Detector, dict[str, str]]:
+        """The detector as :meth:`load` gives it, or where none is named the one that comes with Oddscape."""
+        return self.load() if self.names_network else self._load_shipped()
+
+    def load_announced(self, *, tell: bool = True) -> Detector:
+        """The same detector; a line tells the licence of weights that nobody named."""
+        detector, about = self.load_or_shipped()
+        if tell and not self.names_network:
+            licence = about.get("licence", "not stated")
+            console = Console(soft_wrap=True, highlight=False, markup=False)
+            console.print(f"weights: {SHIPPED}, which comes with Oddscape; licence: {licence}")
+        return detector
+
+    def _load_shipped(self) -> tuple[Detector, dict[str, str]]:
         """The detector that comes with Oddscape, where no other is named; what its file says of it."""
         anywhere = replace(
             self, network=replace(self.network, threads=None, device=None), regions=RegionOptions()

@@ -16,10 +16,8 @@ from rich.console import Console
 from oddscape.commands.options import DetectorOptions
 from oddscape.commands.progress import progress_bar
 from oddscape.errors import OddscapeError
-from oddscape.weights.shipped import SHIPPED
 
 if TYPE_CHECKING:
-    from oddscape.detector import Detector
     from oddscape.predicting.inputs import Inputs
     from oddscape.predicting.outcomes import Outcome, Tally
     from oddscape.predicting.results import Results
@@ -100,7 +98,7 @@ def predict(
     inputs = find_inputs(pictures, [folder for folder in (out, scores_to) if folder is not None])
     _check_videos(inputs, out)
     writer = None if scores_to is None else ScoreWriter(scores_to, score_format, score_dtype)
-    loaded = _asked_for(detector)
+    loaded = detector.load_announced()
     results = choose_results(loaded, out, writer, write, boxes=boxes, videos=inputs.video_count > 0)
     most = inputs.picture_count if not inputs.video_count else None
     with _ended_by_sigterm(), Workers(loaded, workers, batch, most) as crew:
@@ -127,20 +125,6 @@ def _check_videos(inputs: Inputs, out: Path | None) -> None:
         raise OddscapeError(f"--scores-to is for pictures, and {video.path} is a video: give --out, too")
     if inputs.video_count:
         load_package("av", "video")
-
-
-def _asked_for(options: DetectorOptions) -> Detector:
-    """The detector of the options; the one that comes with Oddscape where they name none."""
-    if options.names_network:
-        return options.load()[0]
-    detector, about = options.load_shipped()
-    Console().print(
-        f"weights: {SHIPPED}, which comes with Oddscape; licence: {about.get('licence', 'not stated')}",
-        soft_wrap=True,
-        highlight=False,
-        markup=False,
-    )
-    return detector
 
 
 def _pictures(crew: Workers, inputs: Inputs, results: Results) -> Iterator[Outcome]:
